@@ -1,0 +1,40 @@
+# Everything that is done with Anima. `make run` needs a Rust toolchain and a C compiler, nothing else.
+.PHONY: run chat build test quick lint doc bench needs help
+
+CARGO ?= cargo
+# The engine is in no graph of the quick work: these builds take seconds.
+QUICK := --no-default-features --workspace --exclude anima-local
+
+help: ## Show this list.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+
+run: build ## Build Anima and start it on port 7871.
+	@exec target/release/anima serve
+
+chat: build ## Talk to it in the terminal.
+	@exec target/release/anima chat
+
+build: needs
+	@test -x target/release/anima || echo "The first build compiles the inference engine: 15 to 25 minutes on two cores. Later builds take seconds."
+	@$(CARGO) build --release --locked --workspace
+
+test: needs ## Run every test, the engine's included.
+	$(CARGO) test --release --locked --workspace
+
+quick: ## Run the tests that need no engine; under a minute once built.
+	$(CARGO) test --locked $(QUICK)
+
+lint: ## Check form, lints, documentation and dependencies.
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked $(QUICK) --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked $(QUICK) --no-deps --document-private-items
+
+doc: ## Build the documentation of the code.
+	$(CARGO) doc --locked $(QUICK) --no-deps --document-private-items
+
+bench: build ## Measure a running turn: time to first sentence and tokens per second.
+	@python3 tests/bench/turns.py --anima target/release/anima
+
+needs:
+	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install rustup, then come back."; exit 1; }
+	@command -v cc >/dev/null && command -v c++ >/dev/null || { echo "A C and C++ compiler is missing: apt-get install build-essential"; exit 1; }

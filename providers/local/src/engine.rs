@@ -1,0 +1,226 @@
+//! The model itself: built, tried out, asked and cancelled.
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use mistralrs::{
+    GgufModelBuilder, Model, NormalRequest, Request, RequestMessage, Response, SamplingParams,
+    StopTokens, Tensor, TextModelBuilder, TokenSource,
+};
+use tokio::{
+    runtime,
+    sync::mpsc::{self, Receiver, Sender},
+};
+
+use crate::{
+    LoadError, LocalSettings,
+    inspect::{EndTokens, Weights},
+    settings::Device,
+};
+
+/// What an engine is built from, as often as it is needed.
+#[derive(Debug, Clone)]
+pub(crate) struct Blueprint {
+    pub(crate) weights: Weights,
+    pub(crate) ends: EndTokens,
+    pub(crate) settings: LocalSettings,
+}
+
+/// A running engine.
+///
+/// It must be given one sequence at a time: batched decoding on a CPU gives wrong text. Whoever
+/// starts a sequence reads its receiver until it closes; only then the sequence has ended.
+pub(crate) struct Engine {
+    /// Dropping the model ends the engine.
+    model: Model,
+    requests: Sender<Request>,
+    end_token: u32,
+}
+
+/// Cancels a running sequence and counts its tokens.
+#[derive(Debug, Default)]
+pub(crate) struct Cancel {
+    cancelled: AtomicBool,
+    sampled: AtomicUsize,
+}
+
+impl Cancel {
+    /// Ends the sequence within two tokens; a prefill runs to its end first.
+    pub(crate) fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Tokens drawn so far, the end token included.
+    pub(crate) fn sampled(&self) -> usize {
+        self.sampled.load(Ordering::Relaxed)
+    }
+}
+
+impl Engine {
+    /// Builds the model and tries it out.
+    ///
+    /// Blocks for as long as it takes. Must be called on a thread that belongs to no runtime.
+    pub(crate) fn build(blueprint: &Blueprint) -> Result<Self, LoadError> {
+        let path = blueprint.weights.path();
+        let failed = |problem: &str| LoadError::engine(&path, problem);
+        let build = || -> Result<Model, String> {
+            // The engine has a runtime of its own; this one may go when the model is built. It has
+            // several threads because the trial run inside of the builder is left out otherwise.
+            let runtime = runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .map_err(|error| error.to_string())?;
+            runtime.block_on(model(blueprint))
+        };
+        let model = catch_unwind(AssertUnwindSafe(build))
+            .unwrap_or_else(|panic| Err(panic_message(panic.as_ref())))
+            .map_err(|problem| failed(&problem))?;
+        let requests =
+            model.inner().get_sender(None).map_err(|error| failed(&error.to_string()))?;
+        let engine = Self { model, requests, end_token: blueprint.ends.first };
+        engine.try_out(&blueprint.ends).map_err(|problem| failed(&problem))?;
+        Ok(engine)
+    }
+
+    /// Tokens of prompt and answer that the model was made for.
+    pub(crate) fn trained_length(&self) -> Option<usize> {
+        self.model.max_sequence_length().ok().flatten()
+    }
+
+    /// Sends requests to the engine; closed once the engine is dead.
+    pub(crate) fn requests(&self) -> Sender<Request> {
+        self.requests.clone()
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.requests.is_closed()
+    }
+
+    /// Starts a sequence; `None` when the engine is dead.
+    ///
+    /// The receiver never makes the engine wait: it has a place for every token.
+    pub(crate) fn start(
+        &self,
+        prompt: Vec<u32>,
+        parameters: SamplingParams,
+        cancel: &Arc<Cancel>,
+    ) -> Option<Receiver<Response>> {
+        let (sender, receiver) = mpsc::channel(parameters.max_len.unwrap_or(0) + 16);
+        let message = RequestMessage::CompletionTokens(prompt);
+        let mut request = NormalRequest::new_simple(message, parameters, sender, 0, None, None);
+        request.is_streaming = true;
+        request.logits_processors =
+            Some(vec![Arc::new(processor(Arc::clone(cancel), self.end_token))]);
+        self.requests.blocking_send(Request::Normal(Box::new(request))).ok()?;
+        Some(receiver)
+    }
+
+    /// Runs a sequence that is cancelled before it begins: it must end at the end token.
+    fn try_out(&self, ends: &EndTokens) -> Result<(), String> {
+        let cancel = Arc::new(Cancel::default());
+        cancel.cancel();
+        let mut parameters = SamplingParams { max_len: Some(8), ..SamplingParams::deterministic() };
+        if !ends.untold.is_empty() {
+            parameters.stop_toks = Some(StopTokens::Ids(ends.untold.clone()));
+        }
+        let dead = || "the engine died in its trial run".to_owned();
+        let mut responses = self.start(vec![ends.first], parameters, &cancel).ok_or_else(dead)?;
+        while let Some(response) = responses.blocking_recv() {
+            if let Some(problem) = problem(&response) {
+                return Err(format!("its trial run failed: {problem}"));
+            }
+        }
+        match cancel.sampled() {
+            0 => Err(dead()),
+            // Two, because the engine forgets that a sequence has ended with its first token.
+            1 | 2 => Ok(()),
+            _ => {
+                Err("an answer cannot be stopped: the engine ignores the model's end token"
+                    .to_owned())
+            }
+        }
+    }
+}
+
+/// What a response says went wrong, if it does.
+pub(crate) fn problem(response: &Response) -> Option<String> {
+    match response {
+        Response::CompletionModelError(message, _) | Response::ModelError(message, _) => {
+            Some(message.clone())
+        }
+        Response::InternalError(error) | Response::ValidationError(error) => {
+            Some(error.to_string())
+        }
+        _ => None,
+    }
+}
+
+async fn model(blueprint: &Blueprint) -> Result<Model, String> {
+    let settings = &blueprint.settings;
+    let on_cpu = settings.device == Device::Cpu;
+    let built = match &blueprint.weights {
+        Weights::Folder(folder) => {
+            let mut builder = TextModelBuilder::new(folder.display())
+                .with_dtype(settings.dtype.on(settings.device))
+                .with_token_source(TokenSource::None)
+                .with_prefix_cache_n(None)
+                .with_max_num_seqs(1);
+            if on_cpu {
+                builder = builder.with_force_cpu();
+            }
+            if let Some(quantization) = settings.isq {
+                builder = builder.with_isq(quantization.engine_type());
+            }
+            Box::pin(builder.build()).await
+        }
+        Weights::Gguf { folder, file } => {
+            let mut builder = GgufModelBuilder::new(folder.display(), vec![file])
+                .with_tok_model_id(folder.display())
+                .with_token_source(TokenSource::None)
+                .with_prefix_cache_n(None)
+                .with_max_num_seqs(1);
+            if on_cpu {
+                builder = builder.with_force_cpu();
+            }
+            Box::pin(builder.build()).await
+        }
+    };
+    built.map_err(|error| error.to_string())
+}
+
+/// Counts each token and, once cancelled, leaves only the end token to draw.
+fn processor(
+    cancel: Arc<Cancel>,
+    end_token: u32,
+) -> impl Fn(&Tensor, &[u32]) -> mistralrs::Result<Tensor> + Send + Sync {
+    move |logits, _| {
+        cancel.sampled.fetch_add(1, Ordering::Relaxed);
+        if !cancel.is_cancelled() {
+            return Ok(logits.clone());
+        }
+        let mut only_end = vec![f32::NEG_INFINITY; logits.elem_count()];
+        if let Some(score) = only_end.get_mut(end_token as usize) {
+            *score = 0.0;
+        }
+        Tensor::from_vec(only_end, logits.dims(), logits.device())?.to_dtype(logits.dtype())
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let message = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or(panic.downcast_ref::<&str>().copied());
+    format!("it panicked: {}", message.unwrap_or("no reason given"))
+}

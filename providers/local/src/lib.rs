@@ -1,0 +1,43 @@
+//! The local model engine: mistral.rs behind the [`Provider`](anima_provider::Provider) trait.
+//!
+//! A [`LocalProvider`] owns one engine and one thread. Everything that mistralrs 0.8.1 must not
+//! be asked to do is kept away from it here:
+//!
+//! ```text
+//!  generate ─ prompt (template, tokens) ─ sampling (limits) ─▶ queue (fair, bounded)
+//!                                                                │ one at a time
+//!  EventStream ◀─ answer (places, events) ◀─ worker thread ◀─────┘─▶ engine (mistralrs)
+//! ```
+//!
+//! - `settings` and `error`: what an operator writes, and what was wrong with it;
+//! - `inspect`: reads a model folder or GGUF file and says in one line what is wrong with it,
+//!   before the engine sees it;
+//! - `template`, `literal`, `prompt`: renders the chat template and tokenizes; special tokens
+//!   that a person typed stay plain text;
+//! - `sampling`, `stop`: how the answer is drawn and where it ends;
+//! - `queue`, `answer`: who is served when, and what the caller sees meanwhile;
+//! - `engine`, `worker`: the model itself and the only thread that talks to it.
+//!
+//! # Limits
+//! One answer at a time on each engine, because batched decoding on a CPU gives wrong text in
+//! mistralrs 0.8.1. A prefill cannot be cancelled; a cancelled answer ends within two tokens. The
+//! engine drops white space at the very start of an answer. A rebuilt engine leaves one small
+//! logging thread of mistralrs behind.
+
+mod answer;
+mod engine;
+mod error;
+mod inspect;
+mod literal;
+mod prompt;
+mod provider;
+mod queue;
+mod sampling;
+mod settings;
+mod stop;
+mod template;
+mod worker;
+
+pub use error::LoadError;
+pub use provider::LocalProvider;
+pub use settings::{Device, LocalSettings, Precision, Quantization};

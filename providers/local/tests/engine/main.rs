@@ -1,0 +1,10 @@
+//! The local engine through its public door, on tiny models with random weights.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
+
+mod answers;
+mod broken;
+mod fixture;
+mod gguf;
+mod interruption;
+mod queue;
+mod support;

@@ -1,0 +1,134 @@
+//! The service as a whole: it binds, wires, serves and drains.
+
+use std::{
+    fs, io,
+    net::{SocketAddr, TcpListener},
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
+
+use actix_web::{App, HttpServer, dev::Server, middleware::from_fn, web::Data};
+use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::watch;
+use tracing::info;
+
+use crate::{
+    history::{
+        HistoryStore,
+        embedded::{EmbeddedOptions, EmbeddedStore},
+    },
+    registry::Registry,
+    session::Directory,
+    settings::Settings,
+    surface::{self, House, Service},
+    telemetry,
+    turn::{pipeline::Conversation, prompt::Prompts},
+};
+
+/// How long a request that has begun may still take when the service ends, in seconds.
+const LAST_REQUESTS_SECONDS: u64 = 5;
+
+/// A service that is bound and wired, and does not run yet.
+pub struct Application {
+    address: SocketAddr,
+    server: Server,
+    directory: Directory,
+    service: watch::Sender<Service>,
+    patience: Duration,
+    metrics: PrometheusHandle,
+}
+
+impl Application {
+    /// Loads the models, opens the store and binds the port. Must be called on the runtime that
+    /// turns are to run on.
+    ///
+    /// # Errors
+    /// When any of it fails; the message says what and where.
+    pub async fn build(settings: Settings) -> anyhow::Result<Self> {
+        let registry = Registry::load(&settings).await?;
+        Self::with_registry(settings, registry)
+    }
+
+    /// The same with providers that are ready already.
+    ///
+    /// # Errors
+    /// As [`Application::build`].
+    pub fn with_registry(settings: Settings, registry: Registry) -> anyhow::Result<Self> {
+        let metrics = telemetry::install_metrics()?;
+        let prompts = Prompts::load(&settings.resolve(&settings.turn.prompts))?;
+        let conversation =
+            Conversation::new(Arc::new(registry), Arc::new(prompts), &settings.turn.persona)?;
+        let conversation = Arc::new(conversation);
+        let store = open_store(&settings)?;
+        let directory = Directory::new(store, Arc::clone(&conversation), settings.session.clone());
+        let service = watch::Sender::new(Service::Open);
+        let wanted = SocketAddr::new(settings.server.host, settings.server.port);
+        let listener = TcpListener::bind(wanted)
+            .with_context(|| format!("cannot listen on {wanted}; is another service there?"))?;
+        let address = listener.local_addr()?;
+        let patience = Duration::from_millis(settings.server.drain_ms);
+        let house = Data::new(House {
+            directory: directory.clone(),
+            conversation,
+            server: settings.server,
+            metrics: metrics.clone(),
+            service: service.subscribe(),
+            sockets: Arc::new(AtomicUsize::new(0)),
+        });
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(house.clone())
+                .wrap(from_fn(surface::origin::guard))
+                .configure(surface::routes)
+        })
+        // Without this a stream of small frames stalls for 40 ms at a time.
+        .tcp_nodelay(true)
+        .h1_allow_half_closed(false)
+        .disable_signals()
+        .shutdown_timeout(LAST_REQUESTS_SECONDS)
+        .listen(listener)?
+        .run();
+        Ok(Self { address, server, directory, service, patience, metrics })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` comes, then ends without losing anything: clients are told, running
+    /// turns go on for a while, and what they leave behind is in the store.
+    ///
+    /// # Errors
+    /// When serving fails.
+    pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> io::Result<()> {
+        let handle = self.server.handle();
+        let mut server = tokio::spawn(self.server);
+        tokio::select! {
+            ended = &mut server => return ended?,
+            () = stop => {}
+            () = telemetry::keep_up(self.metrics) => {}
+        }
+        info!("Shutting down: running turns have {} ms", self.patience.as_millis());
+        self.service.send_replace(Service::Draining);
+        self.directory.drain(self.patience).await;
+        self.service.send_replace(Service::Ended);
+        handle.stop(true).await;
+        server.await?
+    }
+}
+
+fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn HistoryStore>> {
+    let folder = settings.resolve(&settings.history.data);
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let options = EmbeddedOptions {
+        ttl: Duration::from_secs(u64::from(settings.history.ttl_days) * 24 * 60 * 60),
+        max_exchanges: settings.history.max_exchanges,
+        ..EmbeddedOptions::default()
+    };
+    let path = folder.join("history.redb");
+    let store = EmbeddedStore::open(&path, options)
+        .with_context(|| format!("cannot open {}", path.display()))?;
+    Ok(Arc::new(store))
+}

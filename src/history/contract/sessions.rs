@@ -1,0 +1,102 @@
+//! Sessions as a whole.
+
+use super::*;
+use crate::history::HistoryError;
+
+pub(crate) async fn a_session_that_is_there_is_created_as_it_is(store: &impl HistoryStore) {
+    let session = SessionId::generate();
+    let settings =
+        SessionSettings { persona: Some("xiaoling".to_owned()), provider: Some("demo".to_owned()) };
+    let created = store.create(&session, &settings).await.unwrap();
+    assert_eq!((&created.title[..], created.exchanges, &created.settings), ("", 0, &settings));
+    assert_eq!(all(store, &session).await, []);
+    let again = store.create(&session, &SessionSettings::default()).await.unwrap();
+    assert_eq!(again, created);
+    assert_eq!(store.session(&session).await.unwrap(), Some(created));
+    let opened = open(store, &session, &turn("one", "Hello")).await;
+    assert_eq!(opened.settings, settings);
+    assert_eq!(store.session(&session).await.unwrap().unwrap().title, "Hello");
+}
+
+pub(crate) async fn the_session_last_used_is_listed_first(store: &impl HistoryStore) {
+    let sessions: Vec<SessionId> = (0..3).map(|_| SessionId::generate()).collect();
+    for session in &sessions {
+        open(store, session, &turn("one", "Hello")).await;
+    }
+    open(store, &sessions[0], &turn("two", "Hello again")).await;
+    let listed = store.list(0, 3).await.unwrap();
+    let expected = [&sessions[0], &sessions[2], &sessions[1]];
+    assert_eq!(listed.iter().map(|record| &record.id).collect::<Vec<_>>(), expected);
+    let listed = store.list(1, 1).await.unwrap();
+    assert_eq!(listed.iter().map(|record| &record.id).collect::<Vec<_>>(), expected[1..2]);
+    assert_eq!(listed[0], store.session(&sessions[2]).await.unwrap().unwrap());
+}
+
+pub(crate) async fn a_session_is_renamed_and_configured(store: &impl HistoryStore) {
+    let session = SessionId::generate();
+    let opened = open(store, &session, &turn("one", "Hello")).await;
+    let settings = SessionSettings { persona: None, provider: Some("other".to_owned()) };
+    store.rename(&session, "At the museum").await.unwrap();
+    let configured = store.configure(&session, &settings).await.unwrap();
+    assert_eq!((&configured.title[..], &configured.settings), ("At the museum", &settings));
+    store.finish(&opened.fence, &id("one"), &answer("Hello.")).await.unwrap();
+    assert_eq!(open(store, &session, &turn("two", "Hm")).await.settings, settings);
+}
+
+pub(crate) async fn a_cleared_session_is_empty_and_still_there(store: &impl HistoryStore) {
+    let session = SessionId::generate();
+    tell(store, &session, &turn("one", "Hello"), &answer("Hello.")).await;
+    let running = open(store, &session, &turn("two", "Tell me a story")).await;
+    store.clear(&session).await.unwrap();
+    assert_eq!(all(store, &session).await, []);
+    let record = store.session(&session).await.unwrap().unwrap();
+    assert_eq!((record.exchanges, &record.title[..]), (0, "Hello"));
+    let late = store.finish(&running.fence, &id("two"), &answer("Once")).await;
+    assert!(matches!(late, Err(HistoryError::Fenced | HistoryError::TurnNotFound)));
+    assert_eq!(store.begin(&session, &once_more("again")).await.unwrap(), Begun::NothingToReplace);
+    let anew = tell(store, &session, &turn("one", "Other words"), &answer("Fine.")).await;
+    assert_eq!(anew.recent, []);
+    assert_eq!(told(&all(store, &session).await), [("one", "Fine.")]);
+}
+
+pub(crate) async fn a_deleted_session_is_gone(store: &impl HistoryStore) {
+    let (session, other) = (SessionId::generate(), SessionId::generate());
+    tell(store, &other, &turn("one", "Hello"), &answer("Hello.")).await;
+    tell(store, &session, &turn("one", "Hello"), &answer("Hello.")).await;
+    store.delete(&session).await.unwrap();
+    assert_eq!(store.session(&session).await.unwrap(), None);
+    assert!(matches!(store.recent(&session, 1).await, Err(HistoryError::SessionNotFound)));
+    assert!(store.list(0, 100).await.unwrap().iter().all(|record| record.id != session));
+    assert_eq!(told(&all(store, &other).await), [("one", "Hello.")]);
+}
+
+pub(crate) async fn a_fence_does_not_outlive_its_session(store: &impl HistoryStore) {
+    let session = SessionId::generate();
+    let former = open(store, &session, &turn("one", "Hello")).await;
+    store.delete(&session).await.unwrap();
+    let late = store.finish(&former.fence, &id("one"), &answer("Once")).await;
+    assert!(matches!(late, Err(HistoryError::SessionNotFound)));
+    open(store, &session, &turn("one", "Hello")).await;
+    let late = store.finish(&former.fence, &id("one"), &answer("Once")).await;
+    assert!(matches!(late, Err(HistoryError::Fenced)));
+}
+
+pub(crate) async fn a_session_that_is_not_there_is_told(store: &impl HistoryStore) {
+    let nowhere = SessionId::generate();
+    let settings = SessionSettings::default();
+    assert_eq!(store.session(&nowhere).await.unwrap(), None);
+    for refused in [
+        store.recent(&nowhere, 1).await.map(drop),
+        store.rename(&nowhere, "Nothing").await.map(drop),
+        store.configure(&nowhere, &settings).await.map(drop),
+        store.clear(&nowhere).await,
+        store.delete(&nowhere).await,
+    ] {
+        assert!(matches!(refused, Err(HistoryError::SessionNotFound)));
+    }
+}
+
+pub(crate) async fn a_store_that_works_is_healthy(store: &impl HistoryStore) {
+    store.health().await.unwrap();
+    store.health().await.unwrap();
+}

@@ -1,0 +1,88 @@
+//! What becomes of the last exchange when the next turn begins.
+
+use super::*;
+use crate::history::{Amendment, ExchangeState, HistoryError};
+
+pub(crate) async fn a_running_exchange_ends_with_what_was_released(store: &impl HistoryStore) {
+    let session = SessionId::generate();
+    open(store, &session, &turn("one", "Tell me a story")).await;
+    let released = interrupted("Once upon a time");
+    let next = NewTurn {
+        settles: Some(settling("one", Some("Once upon"), Some(released.clone()))),
+        ..turn("two", "Stop")
+    };
+    let opened = open(store, &session, &next).await;
+    let kept = all(store, &session).await;
+    assert_eq!((kept[0].state, &kept[0].answer), (ExchangeState::Finished, &released));
+    assert_eq!(kept[0].heard(), "Once upon");
+    assert_eq!(opened.recent, kept[..1]);
+}
+
+pub(crate) async fn a_running_exchange_without_a_settlement_is_left_incomplete(
+    store: &impl HistoryStore,
+) {
+    let session = SessionId::generate();
+    open(store, &session, &turn("one", "Tell me a story")).await;
+    let opened = open(store, &session, &turn("two", "Stop")).await;
+    assert_eq!(opened.recent, []);
+    assert_eq!(all(store, &session).await[0].state, ExchangeState::Incomplete);
+}
+
+pub(crate) async fn a_settlement_of_another_turn_leaves_the_running_one_incomplete(
+    store: &impl HistoryStore,
+) {
+    let session = SessionId::generate();
+    tell(store, &session, &turn("one", "Hello"), &answer("Hello there.")).await;
+    open(store, &session, &turn("two", "Tell me a story")).await;
+    let next = NewTurn {
+        settles: Some(settling("one", Some("Hello"), Some(interrupted("X")))),
+        ..turn("three", "Stop")
+    };
+    let opened = open(store, &session, &next).await;
+    let kept = all(store, &session).await;
+    assert_eq!((kept[0].heard(), kept[1].state), ("Hello", ExchangeState::Incomplete));
+    assert_eq!(told(&opened.recent), [("one", "Hello there.")]);
+    let unknown =
+        NewTurn { settles: Some(settling("none", Some("Hello"), None)), ..turn("four", "Go on") };
+    open(store, &session, &unknown).await;
+}
+
+pub(crate) async fn what_was_heard_of_a_finished_exchange_is_noted(store: &impl HistoryStore) {
+    let session = SessionId::generate();
+    tell(store, &session, &turn("one", "Tell me a story"), &answer("Once upon a time")).await;
+    let next =
+        NewTurn { settles: Some(settling("one", Some("Once"), None)), ..turn("two", "Go on") };
+    let opened = tell(store, &session, &next, &answer("there was")).await;
+    assert_eq!(opened.recent[0].heard(), "Once");
+    assert_eq!(told(&opened.recent), [("one", "Once upon a time")]);
+    let next = NewTurn { settles: Some(settling("two", None, None)), ..turn("three", "Go on") };
+    assert_eq!(open(store, &session, &next).await.recent[1].heard(), "there was");
+}
+
+pub(crate) async fn a_later_turn_makes_the_earlier_fence_void(store: &impl HistoryStore) {
+    let session = SessionId::generate();
+    let first = tell(store, &session, &turn("one", "Hello"), &answer("Hello there.")).await;
+    let second = open(store, &session, &turn("two", "Tell me a story")).await;
+    open(store, &session, &turn("three", "Stop")).await;
+    let before = all(store, &session).await;
+    let late = store.finish(&second.fence, &id("two"), &answer("Once upon a time")).await;
+    assert!(matches!(late, Err(HistoryError::Fenced)));
+    let heard = Amendment::Heard(Some("Hello".to_owned()));
+    let late = store.amend(&first.fence, &id("one"), &heard).await;
+    assert!(matches!(late, Err(HistoryError::Fenced)));
+    assert_eq!(all(store, &session).await, before);
+}
+
+pub(crate) async fn opening_a_turn_again_settles_the_running_one(store: &impl HistoryStore) {
+    let session = SessionId::generate();
+    tell(store, &session, &turn("one", "Hello"), &failed()).await;
+    let running = open(store, &session, &turn("two", "Tell me a story")).await;
+    let again = NewTurn {
+        settles: Some(settling("two", None, Some(interrupted("Once")))),
+        ..turn("one", "Hello")
+    };
+    tell(store, &session, &again, &answer("Hello there.")).await;
+    assert_eq!(told(&all(store, &session).await), [("one", "Hello there."), ("two", "Once")]);
+    let late = store.finish(&running.fence, &id("two"), &answer("Once upon a time")).await;
+    assert!(matches!(late, Err(HistoryError::Fenced)));
+}

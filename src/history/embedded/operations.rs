@@ -1,0 +1,143 @@
+//! What the store does, each operation by the writer or in a view of what has been committed.
+
+use async_trait::async_trait;
+
+use super::EmbeddedStore;
+use super::begin::{begin, new_session};
+use super::finish::{amend, finish};
+use super::load;
+use super::retention::{clear, delete};
+use super::schema::{EXCHANGES, SESSIONS, TURNS, USED};
+use super::tables::probe;
+use crate::history::{
+    Amendment, Answer, Begun, Exchange, Fence, HistoryError, HistoryStore, NewTurn, SessionRecord,
+    SessionSettings,
+};
+use crate::turn::{SessionId, TurnId};
+
+#[async_trait]
+impl HistoryStore for EmbeddedStore {
+    async fn begin(&self, session: &SessionId, turn: &NewTurn) -> Result<Begun, HistoryError> {
+        let (session, turn, max_exchanges) = (session.clone(), turn.clone(), self.max_exchanges);
+        self.write(move |tables| begin(tables, &session, &turn, max_exchanges)).await
+    }
+
+    async fn finish(
+        &self,
+        fence: &Fence,
+        turn: &TurnId,
+        answer: &Answer,
+    ) -> Result<(), HistoryError> {
+        let (fence, turn, answer) = (fence.clone(), turn.clone(), answer.clone());
+        self.write(move |tables| finish(tables, &fence, &turn, &answer)).await
+    }
+
+    async fn amend(
+        &self,
+        fence: &Fence,
+        turn: &TurnId,
+        change: &Amendment,
+    ) -> Result<(), HistoryError> {
+        let (fence, turn, change) = (fence.clone(), turn.clone(), change.clone());
+        self.write(move |tables| amend(tables, &fence, &turn, &change)).await
+    }
+
+    async fn recent(
+        &self,
+        session: &SessionId,
+        limit: usize,
+    ) -> Result<Vec<Exchange>, HistoryError> {
+        let session = session.clone();
+        self.read(move |transaction| {
+            if load::session(&transaction.open_table(SESSIONS)?, session.as_str())?.is_none() {
+                return Err(HistoryError::SessionNotFound.into());
+            }
+            let (exchanges, turns) =
+                (transaction.open_table(EXCHANGES)?, transaction.open_table(TURNS)?);
+            load::newest(&exchanges, &turns, &session, u64::MAX, limit, |_| true)
+        })
+        .await
+    }
+
+    async fn session(&self, session: &SessionId) -> Result<Option<SessionRecord>, HistoryError> {
+        let session = session.clone();
+        self.read(move |transaction| {
+            let row = load::session(&transaction.open_table(SESSIONS)?, session.as_str())?;
+            Ok(row.map(|row| row.record))
+        })
+        .await
+    }
+
+    async fn create(
+        &self,
+        session: &SessionId,
+        settings: &SessionSettings,
+    ) -> Result<SessionRecord, HistoryError> {
+        let (session, settings) = (session.clone(), settings.clone());
+        self.write(move |tables| {
+            if let Some(row) = tables.session(&session)? {
+                return Ok(row.record);
+            }
+            let mut row = new_session(tables, &session, &settings);
+            tables.put_used_session(&mut row)?;
+            Ok(row.record)
+        })
+        .await
+    }
+
+    async fn list(&self, skip: usize, limit: usize) -> Result<Vec<SessionRecord>, HistoryError> {
+        self.read(move |transaction| {
+            load::last_used(
+                &transaction.open_table(USED)?,
+                &transaction.open_table(SESSIONS)?,
+                skip,
+                limit,
+            )
+        })
+        .await
+    }
+
+    async fn rename(
+        &self,
+        session: &SessionId,
+        title: &str,
+    ) -> Result<SessionRecord, HistoryError> {
+        let (session, title) = (session.clone(), title.to_owned());
+        self.write(move |tables| {
+            let mut row = tables.known_session(&session)?;
+            row.record.title.clone_from(&title);
+            tables.put_session(&row)?;
+            Ok(row.record)
+        })
+        .await
+    }
+
+    async fn configure(
+        &self,
+        session: &SessionId,
+        settings: &SessionSettings,
+    ) -> Result<SessionRecord, HistoryError> {
+        let (session, settings) = (session.clone(), settings.clone());
+        self.write(move |tables| {
+            let mut row = tables.known_session(&session)?;
+            row.record.settings.clone_from(&settings);
+            tables.put_used_session(&mut row)?;
+            Ok(row.record)
+        })
+        .await
+    }
+
+    async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
+        let session = session.clone();
+        self.write(move |tables| clear(tables, &session)).await
+    }
+
+    async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
+        let session = session.clone();
+        self.write(move |tables| delete(tables, &session)).await
+    }
+
+    async fn health(&self) -> Result<(), HistoryError> {
+        self.write(probe).await
+    }
+}

@@ -1,0 +1,250 @@
+//! The tables as one write sees them.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use redb::{ReadableTable, Table, WriteTransaction};
+use serde::Serialize;
+use tracing::warn;
+
+use super::fault::Failure;
+use super::load::{self, Json, PlaceKey, TurnKey, UseKey, places};
+use super::schema::{
+    EXCHANGES, ExchangeRow, FENCE_KEY, META, PROBE_KEY, SESSIONS, SessionRow, TURNS, TurnRow, USED,
+};
+use crate::history::{Exchange, ExchangeState, HistoryError};
+use crate::turn::{SessionId, Task, TurnId};
+
+/// Greater than every identifier.
+const AFTER_ANY_ID: &str = "\u{7f}";
+
+/// How long a commit proves that another one is possible.
+const PROOF: Duration = Duration::from_secs(5);
+
+/// The tables, open for writing.
+pub(super) struct Tables<'write> {
+    meta: Table<'write, &'static str, u64>,
+    sessions: Table<'write, &'static str, Json>,
+    turns: Table<'write, TurnKey, Json>,
+    exchanges: Table<'write, PlaceKey, Json>,
+    used: Table<'write, UseKey, ()>,
+    /// The time of the operation being done.
+    pub now: Timestamp,
+    /// When something was last committed.
+    pub committed_at: Option<Instant>,
+    /// Whether there is something to commit.
+    pub changed: bool,
+}
+
+fn encode(row: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    Ok(serde_json::to_vec(row)?)
+}
+
+impl<'write> Tables<'write> {
+    /// Opens the tables, and makes those that are not there.
+    pub(super) fn open(transaction: &'write WriteTransaction) -> Result<Self, Failure> {
+        Ok(Self {
+            meta: transaction.open_table(META)?,
+            sessions: transaction.open_table(SESSIONS)?,
+            turns: transaction.open_table(TURNS)?,
+            exchanges: transaction.open_table(EXCHANGES)?,
+            used: transaction.open_table(USED)?,
+            now: Timestamp::UNIX_EPOCH,
+            committed_at: None,
+            changed: false,
+        })
+    }
+
+    /// The fence given out last.
+    pub(super) fn fence(&self) -> Result<u64, Failure> {
+        Ok(self.meta.get(FENCE_KEY)?.map_or(0, |fence| fence.value()))
+    }
+
+    /// A fence greater than every earlier one.
+    pub(super) fn next_fence(&mut self) -> Result<u64, Failure> {
+        let fence = self.fence()? + 1;
+        self.meta.insert(FENCE_KEY, fence)?;
+        self.changed = true;
+        Ok(fence)
+    }
+
+    pub(super) fn session(&self, session: &SessionId) -> Result<Option<SessionRow>, Failure> {
+        load::session(&self.sessions, session.as_str())
+    }
+
+    /// The session, which has to be there.
+    pub(super) fn known_session(&self, session: &SessionId) -> Result<SessionRow, Failure> {
+        Ok(self.session(session)?.ok_or(HistoryError::SessionNotFound)?)
+    }
+
+    /// Every session whose row makes sense; one that does not must not keep the others from being
+    /// used.
+    pub(super) fn all_sessions(&self) -> Result<Vec<SessionRow>, Failure> {
+        let mut rows = Vec::new();
+        for entry in self.sessions.iter()? {
+            let (session, row) = entry?;
+            match serde_json::from_slice(row.value()) {
+                Ok(row) => rows.push(row),
+                Err(reason) => {
+                    warn!(session.id = session.value(), %reason, "The row of a session makes no sense");
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    pub(super) fn turn(
+        &self,
+        session: &SessionId,
+        turn: &TurnId,
+    ) -> Result<Option<TurnRow>, Failure> {
+        load::turn(&self.turns, session, turn)
+    }
+
+    pub(super) fn task(&self, session: &SessionId, row: TurnRow) -> Result<Task, Failure> {
+        load::task(&self.turns, session, row)
+    }
+
+    /// The row of a place that has to be there.
+    pub(super) fn exchange(
+        &self,
+        session: &SessionId,
+        position: u64,
+    ) -> Result<ExchangeRow, Failure> {
+        load::exchange(&self.exchanges, session, position)?
+            .ok_or_else(|| Failure::missing("exchange of a turn"))
+    }
+
+    /// The position of the newest or oldest exchange of a session.
+    fn place(&self, session: &SessionId, newest: bool) -> Result<Option<u64>, Failure> {
+        let mut range = self.exchanges.range(places(session.as_str()))?;
+        let entry = if newest { range.next_back() } else { range.next() };
+        Ok(entry.transpose()?.map(|(key, _)| key.value().1))
+    }
+
+    /// The position of a session's oldest exchange.
+    pub(super) fn oldest(&self, session: &SessionId) -> Result<Option<u64>, Failure> {
+        self.place(session, false)
+    }
+
+    /// The position of a session's newest exchange.
+    pub(super) fn newest(&self, session: &SessionId) -> Result<Option<u64>, Failure> {
+        self.place(session, true)
+    }
+
+    pub(super) fn whole(
+        &self,
+        session: &SessionId,
+        position: u64,
+        row: ExchangeRow,
+    ) -> Result<Exchange, Failure> {
+        load::whole(&self.turns, session, position, row)
+    }
+
+    /// The newest finished exchanges before a position, oldest first.
+    pub(super) fn finished_before(
+        &self,
+        session: &SessionId,
+        position: u64,
+        limit: usize,
+    ) -> Result<Vec<Exchange>, Failure> {
+        load::newest(&self.exchanges, &self.turns, session, position, limit, |row| {
+            row.state == ExchangeState::Finished
+        })
+    }
+
+    pub(super) fn put_session(&mut self, row: &SessionRow) -> Result<(), Failure> {
+        self.sessions.insert(row.record.id.as_str(), encode(row)?.as_slice())?;
+        self.changed = true;
+        Ok(())
+    }
+
+    /// Stores a session as used now.
+    pub(super) fn put_used_session(&mut self, row: &mut SessionRow) -> Result<(), Failure> {
+        self.used.remove((row.record.updated_at.as_microsecond(), row.record.id.as_str()))?;
+        row.record.updated_at = self.now;
+        self.used.insert((self.now.as_microsecond(), row.record.id.as_str()), ())?;
+        self.put_session(row)
+    }
+
+    pub(super) fn put_turn(
+        &mut self,
+        session: &SessionId,
+        turn: &TurnId,
+        row: &TurnRow,
+    ) -> Result<(), Failure> {
+        self.turns.insert((session.as_str(), turn.as_str()), encode(row)?.as_slice())?;
+        self.changed = true;
+        Ok(())
+    }
+
+    pub(super) fn put_exchange(
+        &mut self,
+        session: &SessionId,
+        position: u64,
+        row: &ExchangeRow,
+    ) -> Result<(), Failure> {
+        self.exchanges.insert((session.as_str(), position), encode(row)?.as_slice())?;
+        self.changed = true;
+        Ok(())
+    }
+
+    /// Forgets a place and every turn that belongs there.
+    pub(super) fn forget_place(
+        &mut self,
+        session: &SessionId,
+        position: u64,
+    ) -> Result<(), Failure> {
+        let row = self.exchange(session, position)?;
+        self.exchanges.remove((session.as_str(), position))?;
+        for turn in row.others.iter().chain([&row.turn]) {
+            self.turns.remove((session.as_str(), turn.as_str()))?;
+        }
+        self.changed = true;
+        Ok(())
+    }
+
+    /// Forgets every exchange of a session.
+    pub(super) fn forget_exchanges(&mut self, session: &str) -> Result<(), Failure> {
+        self.exchanges.retain_in(places(session), |_, _| false)?;
+        self.turns.retain_in((session, "")..(session, AFTER_ANY_ID), |_, _| false)?;
+        self.changed = true;
+        Ok(())
+    }
+
+    /// Forgets a session that was last used at `used`.
+    pub(super) fn forget_session(&mut self, session: &str, used: i64) -> Result<(), Failure> {
+        self.forget_exchanges(session)?;
+        self.sessions.remove(session)?;
+        self.used.remove((used, session))?;
+        Ok(())
+    }
+
+    /// At most `limit` sessions that were last used before `time`, and when, in microseconds.
+    pub(super) fn unused_since(
+        &self,
+        time: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(i64, String)>, Failure> {
+        let unused = self.used.range((i64::MIN, "")..(time.as_microsecond(), ""))?;
+        unused
+            .take(limit)
+            .map(|entry| {
+                let (key, _) = entry?;
+                let (used, session) = key.value();
+                Ok((used, session.to_owned()))
+            })
+            .collect()
+    }
+}
+
+/// Writes something to see whether that can be done, unless that was seen a moment ago.
+pub(super) fn probe(tables: &mut Tables<'_>) -> Result<(), Failure> {
+    if tables.committed_at.is_some_and(|time| time.elapsed() < PROOF) {
+        return Ok(());
+    }
+    let count = tables.meta.get(PROBE_KEY)?.map_or(0, |count| count.value());
+    tables.meta.insert(PROBE_KEY, count.wrapping_add(1))?;
+    tables.changed = true;
+    Ok(())
+}

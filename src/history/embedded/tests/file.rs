@@ -1,0 +1,123 @@
+//! The file on a real disk.
+
+use std::fs;
+use std::path::Path;
+
+use super::explain;
+use crate::history::contract::{all, answer, tell, told, turn};
+use crate::history::embedded::schema::{META, SCHEMA, SCHEMA_KEY};
+use crate::history::embedded::{EmbeddedOptions, EmbeddedStore};
+use crate::history::{HistoryError, HistoryStore};
+use crate::turn::SessionId;
+
+fn open(path: &Path) -> Result<EmbeddedStore, HistoryError> {
+    EmbeddedStore::open(path, EmbeddedOptions::default())
+}
+
+/// Why `path` cannot be opened.
+fn refusal(path: &Path) -> String {
+    match open(path) {
+        Ok(_) => panic!("{} was opened", path.display()),
+        Err(error) => explain(&error),
+    }
+}
+
+#[tokio::test]
+async fn the_file_and_its_folder_are_made_and_found_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data/state/history.redb");
+    let session = SessionId::generate();
+    tell(&open(&path).unwrap(), &session, &turn("one", "Hello"), &answer("Hello.")).await;
+    assert_eq!(told(&all(&open(&path).unwrap(), &session).await), [("one", "Hello.")]);
+    assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_the_owner_can_read_the_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.redb");
+    drop(open(&path).unwrap());
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn a_file_in_use_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.redb");
+    let _store = open(&path).unwrap();
+    assert!(refusal(&path).contains("in use by another process"), "{}", refusal(&path));
+}
+
+#[tokio::test]
+async fn a_file_of_something_else_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.redb");
+    let other = redb::Database::create(folder.path().join("other.redb")).unwrap();
+    let transaction = other.begin_write().unwrap();
+    transaction.open_table(redb::TableDefinition::<u64, u64>::new("numbers")).unwrap();
+    transaction.commit().unwrap();
+    drop(other);
+    let other = fs::read(folder.path().join("other.redb")).unwrap();
+    for content in [b"hello".to_vec(), vec![0; 8192], b"{\"json\":true}".repeat(10_000), other] {
+        fs::write(&path, &content).unwrap();
+        let reason = refusal(&path);
+        assert!(reason.contains("is not a history file"), "{reason}");
+        assert_eq!(fs::read(&path).unwrap().len(), content.len());
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_version_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.redb");
+    drop(open(&path).unwrap());
+    let database = redb::Database::open(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(META).unwrap().insert(SCHEMA_KEY, SCHEMA + 1).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let reason = refusal(&path);
+    assert!(
+        reason.contains("written by a newer version: it has schema 2, this one knows 1"),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
+async fn a_folder_in_the_place_of_the_file_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(refusal(folder.path()).contains("cannot be opened"));
+    fs::write(folder.path().join("file"), "").unwrap();
+    assert!(refusal(&folder.path().join("file/history.redb")).contains("cannot be opened"));
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_refused_or_read_but_ends_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.redb");
+    let store = open(&path).unwrap();
+    let session = SessionId::generate();
+    for number in 0..20 {
+        tell(&store, &session, &turn(&format!("turn{number}"), "Hello"), &answer("Hello.")).await;
+    }
+    drop(store);
+    let whole = fs::read(&path).unwrap();
+    for damage in 0..60 {
+        let mut content = whole.clone();
+        if damage % 3 == 0 {
+            content.truncate(whole.len() * damage / 60);
+        } else {
+            let at =
+                (damage * 7919) % if damage % 3 == 1 { 512 } else { content.len().min(64 * 1024) };
+            content[at] ^= 0x55;
+        }
+        fs::write(&path, &content).unwrap();
+        if let Ok(store) = open(&path) {
+            drop(store.recent(&session, usize::MAX).await);
+            drop(store.list(0, 10).await);
+            drop(store.begin(&session, &turn("next", "Hello?")).await);
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Anima: the brain of a digital human, as one service.
+//!
+//! An avatar front end sends what a person said; Anima answers, sentence by sentence, with what to
+//! show, what to say aloud and how to look while saying it.
+//!
+//! # One turn
+//!
+//! ```text
+//!  wire ─ surface: parse ─▶ Turn ─▶ session ─▶ history.begin   (atomic, durable)
+//!    ─▶ Accepted
+//!    registry.pick ─▶ prompt (persona, style, knowledge, history that fits) ─▶ provider.generate
+//!      ─▶ think ─▶ cut ─▶ emotion ─▶ sentence ─▶ brevity ─▶ check ─▶ speech
+//!    ─▶ history.finish ─▶ Finished
+//!  wire ◀─ surface: translate ◀─ session log ◀─ TurnEvent:
+//!    Accepted · Queued* · Started · (Delta · Sentence · Verdict)* · Finished | Failed
+//! ```
+//!
+//! # The map
+//!
+//! | module | is |
+//! |---|---|
+//! | [`app`] | the service as a whole: binds, wires, drains |
+//! | [`settings`] | the settings tree |
+//! | [`telemetry`] | log lines and metrics |
+//! | [`registry`] | the providers by name; the only one that names concrete ones |
+//! | [`turn`] | the vocabulary of a turn, its stages, and [`turn::pipeline`], the one path of a turn |
+//! | [`session`] | one turn at a time, the log that clients follow, what was heard |
+//! | [`history`] | what was said, kept |
+//! | [`surface`] | one thin adapter for each wire protocol |
+//! | [`chat`] | the terminal client |
+//!
+//! Dependencies point one way: `surface → session → turn::pipeline → {registry, history, the
+//! stages} → the vocabulary`.
+
+pub mod app;
+pub mod chat;
+pub mod history;
+pub mod registry;
+pub mod session;
+pub mod settings;
+pub mod surface;
+pub mod telemetry;
+pub mod turn;

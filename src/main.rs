@@ -1,0 +1,172 @@
+//! `anima`: arguments in, a running service or a conversation out.
+
+use std::{io::Write, net::IpAddr, path::PathBuf, process::ExitCode};
+
+use anima::{
+    app::Application,
+    chat,
+    settings::{Overrides, Settings},
+    telemetry,
+};
+use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The brain of a digital human, as one service.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the service (the default).
+    Serve(Serve),
+    /// Talk in the terminal; starts a service when none listens.
+    Chat(Chat),
+    /// Show the effective configuration.
+    Config(Serve),
+}
+
+#[derive(Args, Clone)]
+struct Serve {
+    /// Address to bind.
+    #[arg(long)]
+    host: Option<IpAddr>,
+    /// Port to bind; 0 takes a free one.
+    #[arg(long)]
+    port: Option<u16>,
+    /// Folder of the configuration files.
+    #[arg(long, value_name = "DIR", default_value = "config", env = "ANIMA_CONFIG")]
+    config: PathBuf,
+    /// Folder of the embedded store.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Which `<profile>.toml` changes `base.toml`.
+    #[arg(long, value_name = "NAME", default_value = "local", env = "ANIMA_PROFILE")]
+    profile: String,
+}
+
+#[derive(Args)]
+struct Chat {
+    /// The service to talk to.
+    #[arg(long, default_value = chat::DEFAULT_URL)]
+    url: String,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+impl Serve {
+    fn settings(&self) -> anyhow::Result<Settings> {
+        let overrides = Overrides { host: self.host, port: self.port, data: self.data.clone() };
+        Ok(Settings::load(&self.config, &self.profile, &overrides)?)
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command {
+        None => run(serve(&arguments.serve)),
+        Some(Command::Serve(options)) => run(serve(&options)),
+        Some(Command::Chat(options)) => run(converse(&options)),
+        Some(Command::Config(options)) => show(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line: what was attempted, and why it failed.
+            let _ = writeln!(std::io::stderr(), "anima: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(task)
+}
+
+async fn serve(options: &Serve) -> anyhow::Result<()> {
+    let settings = options.settings()?;
+    telemetry::install_logging(&settings.telemetry)?;
+    let (mut interrupt, mut terminate) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let application = tokio::select! {
+        application = Application::build(settings) => application?,
+        _ = interrupt.recv() => return Ok(()),
+        _ = terminate.recv() => return Ok(()),
+    };
+    let address = application.address();
+    writeln!(
+        std::io::stdout(),
+        "Anima listens on http://{address}\n\n\
+         Ask it:   curl -X POST http://{address} -H 'Content-Type: application/json' -d '{{\"prompt\": \"如何应对压力\"}}'\n\
+         Talk:     make chat          (in another terminal; or: anima chat --url ws://{address}/ws)\n\
+         Stop:     Ctrl-C\n"
+    )?;
+    let stop = async {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    Ok(application.run_until_stopped(stop).await?)
+}
+
+async fn converse(options: &Chat) -> anyhow::Result<()> {
+    chat::run(&options.url, || options.serve.settings()).await
+}
+
+/// Shows what the files, the variables and the command line add up to.
+fn show(options: &Serve) -> anyhow::Result<()> {
+    let mut settings = toml::Value::try_from(options.settings()?)?;
+    hide_secrets(&mut settings);
+    Ok(write!(std::io::stdout(), "{}", toml::to_string_pretty(&settings)?)?)
+}
+
+/// Puts stars in the place of every text whose key speaks of a secret. Keys that name a variable
+/// (`api_key_env`) hold no secret.
+fn hide_secrets(value: &mut toml::Value) {
+    let secret = |key: &str| {
+        !key.ends_with("_env")
+            && ["key", "secret", "password", "token"]
+                .iter()
+                .any(|word| key.split('_').any(|part| part == *word))
+    };
+    match value {
+        toml::Value::Table(table) => {
+            for (key, value) in table.iter_mut() {
+                match value {
+                    toml::Value::String(text) if secret(key) => "***".clone_into(text),
+                    value => hide_secrets(value),
+                }
+            }
+        }
+        toml::Value::Array(values) => values.iter_mut().for_each(hide_secrets),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let mut value = toml::toml! {
+            [providers.chatgpt]
+            api_key = "sk-1"
+            api_key_env = "OPENAI_API_KEY"
+            first_token_ms = 5
+            [[providers.chatgpt.headers]]
+            token = "t"
+        };
+        let mut shown = toml::Value::Table(std::mem::take(&mut value));
+        hide_secrets(&mut shown);
+        let shown = shown.to_string();
+        assert!(!shown.contains("sk-1") && !shown.contains("\"t\""), "{shown}");
+        assert!(shown.contains("OPENAI_API_KEY"), "{shown}");
+    }
+}

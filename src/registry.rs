@@ -1,0 +1,193 @@
+//! The providers by name: settings in, providers out. The only file that names concrete ones.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+
+#[cfg(feature = "local")]
+use anima_local::{LocalProvider, LocalSettings};
+use anima_provider::{BoxError, Provider};
+use thiserror::Error;
+
+use crate::{
+    settings::{ProviderSettings, Settings, unknown_name},
+    turn::{TurnError, TurnErrorCode},
+};
+
+/// Why a provider of the configuration cannot be used.
+#[derive(Debug, Error)]
+pub enum RegistryError {
+    /// No such kind, or none in this build.
+    #[error("providers.{name}.kind: {message}")]
+    Kind {
+        /// The provider.
+        name: String,
+        /// What is wrong and what is legal.
+        message: String,
+    },
+    /// A key of the provider is wrong.
+    #[error("providers.{name}: {message}")]
+    Options {
+        /// The provider.
+        name: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// It cannot be made ready.
+    #[error("providers.{name}: {source}")]
+    Load {
+        /// The provider.
+        name: String,
+        /// Why.
+        source: BoxError,
+    },
+}
+
+/// The providers, and who answers when nobody in particular is asked.
+pub struct Registry {
+    entries: BTreeMap<String, Entry>,
+    aliases: BTreeMap<String, String>,
+    default: String,
+    fallback: Vec<String>,
+}
+
+/// A provider and what its configuration says of it.
+#[derive(Clone)]
+pub struct Entry {
+    /// The provider.
+    pub provider: Arc<dyn Provider>,
+    /// How long its first piece of text may take once it works on a request.
+    pub first_token: Duration,
+}
+
+/// Default of `first_token_ms` for providers on this machine: a prefill on a CPU takes its time.
+const LOCAL_FIRST_TOKEN: Duration = Duration::from_mins(1);
+
+impl Registry {
+    /// Makes every provider of the settings ready; local models are loaded here.
+    ///
+    /// # Errors
+    /// The first provider that cannot be used, and why.
+    pub async fn load(settings: &Settings) -> Result<Self, RegistryError> {
+        let mut entries = BTreeMap::new();
+        let mut aliases = BTreeMap::new();
+        for (name, provider) in &settings.providers {
+            entries.insert(name.clone(), build(name, provider, &settings.home).await?);
+            aliases.extend(provider.aliases.iter().map(|alias| (alias.clone(), name.clone())));
+        }
+        Ok(Self {
+            entries,
+            aliases,
+            default: settings.turn.provider.clone(),
+            fallback: settings.turn.fallback.clone(),
+        })
+    }
+
+    /// A registry of ready providers; the first is the default and the others, in their order, are
+    /// the fallback.
+    pub fn of(
+        providers: impl IntoIterator<Item = Arc<dyn Provider>>,
+        first_token: Duration,
+    ) -> Self {
+        let (mut entries, mut order) = (BTreeMap::new(), Vec::new());
+        for provider in providers {
+            order.push(provider.name().to_owned());
+            entries.insert(provider.name().to_owned(), Entry { provider, first_token });
+        }
+        let default = if order.is_empty() { String::new() } else { order.remove(0) };
+        Self { entries, aliases: BTreeMap::new(), default, fallback: order }
+    }
+
+    /// Those who may answer, the one to ask first in front. `wanted` is a name or an alias.
+    ///
+    /// # Errors
+    /// When the wanted provider is not there.
+    pub fn pick(&self, wanted: Option<&str>) -> Result<Vec<Entry>, TurnError> {
+        let first = self.resolve(wanted.unwrap_or(&self.default))?;
+        let rest = self.fallback.iter().filter_map(|name| self.resolve(name).ok());
+        let rest = rest.filter(|name| *name != first);
+        Ok(std::iter::once(first)
+            .chain(rest)
+            .filter_map(|name| self.entries.get(name))
+            .cloned()
+            .collect())
+    }
+
+    /// The configured name behind a name or an alias.
+    ///
+    /// # Errors
+    /// When there is none; the message names the nearest.
+    pub fn resolve<'a>(&'a self, wanted: &str) -> Result<&'a str, TurnError> {
+        let name = self.aliases.get(wanted).map_or(wanted, String::as_str);
+        self.entries.get_key_value(name).map(|(name, _)| name.as_str()).ok_or_else(|| {
+            let known = self.names().chain(self.aliases.keys().map(String::as_str));
+            TurnError::new(
+                TurnErrorCode::NotFound,
+                unknown_name("provider", wanted, known.collect::<Vec<_>>().into_iter()),
+            )
+        })
+    }
+
+    /// The name of the default provider.
+    pub fn default_name(&self) -> &str {
+        &self.default
+    }
+
+    /// Every provider's name.
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.entries.keys().map(String::as_str)
+    }
+}
+
+/// Makes one provider ready.
+async fn build(
+    name: &str,
+    settings: &ProviderSettings,
+    home: &Path,
+) -> Result<Entry, RegistryError> {
+    let provider = match settings.kind.as_str() {
+        "local" => load_local(name, settings, home).await?,
+        other => {
+            return Err(wrong_kind(
+                name,
+                unknown_name("kind of provider", other, ["local"].into_iter()),
+            ));
+        }
+    };
+    let first_token = settings.first_token_ms.map_or(LOCAL_FIRST_TOKEN, Duration::from_millis);
+    Ok(Entry { provider, first_token })
+}
+
+fn wrong_kind(name: &str, message: String) -> RegistryError {
+    RegistryError::Kind { name: name.to_owned(), message }
+}
+
+/// Loads a local model.
+#[cfg(feature = "local")]
+async fn load_local(
+    name: &str,
+    settings: &ProviderSettings,
+    home: &Path,
+) -> Result<Arc<dyn Provider>, RegistryError> {
+    let options = serde_json::Value::Object(settings.options.clone());
+    let mut local: LocalSettings = serde_json::from_value(options).map_err(|error| {
+        RegistryError::Options { name: name.to_owned(), message: error.to_string() }
+    })?;
+    local.model = home.join(&local.model);
+    local.chat_template = local.chat_template.map(|path| home.join(path));
+    let provider = LocalProvider::load(name, local)
+        .await
+        .map_err(|error| RegistryError::Load { name: name.to_owned(), source: Box::new(error) })?;
+    Ok(Arc::new(provider))
+}
+
+#[cfg(not(feature = "local"))]
+#[expect(clippy::unused_async, reason = "its twin with the engine waits for the model")]
+async fn load_local(
+    name: &str,
+    _: &ProviderSettings,
+    _: &Path,
+) -> Result<Arc<dyn Provider>, RegistryError> {
+    Err(wrong_kind(
+        name,
+        "this build has no local engine; build with the feature `local`".to_owned(),
+    ))
+}

@@ -1,0 +1,296 @@
+//! The settings tree: `base.toml`, then `<profile>.toml`, then `ANIMA__…` variables.
+//!
+//! Every key is documented where an operator meets it, in `config/base.toml`. A key that is not
+//! known is an error that names its nearest neighbour.
+
+mod error;
+
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
+
+use config::{Config, Environment, File, FileFormat};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+pub use error::SettingsError;
+pub(crate) use error::unknown_name;
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Where and how the service listens.
+    pub server: ServerSettings,
+    /// Where and how long conversations are kept.
+    pub history: HistorySettings,
+    /// What holds for every session.
+    pub session: SessionLimits,
+    /// Who answers.
+    pub turn: TurnSettings,
+    /// The providers by name.
+    pub providers: BTreeMap<String, ProviderSettings>,
+    /// What the service tells about itself.
+    pub telemetry: TelemetrySettings,
+    /// Folder that relative paths start from: the one that holds the configuration folder.
+    #[serde(skip)]
+    pub home: PathBuf,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerSettings {
+    /// Address to bind.
+    pub host: IpAddr,
+    /// Port to bind; 0 takes a free one.
+    pub port: u16,
+    /// Allows an address that others can reach, although there are no API keys yet.
+    pub open: bool,
+    /// Origins of web pages that may connect, beside those of this machine.
+    pub origins: Vec<String>,
+    /// Largest HTTP body and WebSocket message, in bytes.
+    pub max_message_bytes: usize,
+    /// Most WebSocket messages of one client in a minute.
+    pub messages_per_minute: u32,
+    /// Most WebSocket connections at a time.
+    pub max_connections: usize,
+    /// How long running turns may go on after a termination signal, in milliseconds.
+    pub drain_ms: u64,
+}
+
+/// `[history]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HistorySettings {
+    /// Folder of the embedded store.
+    pub data: PathBuf,
+    /// Days until an unused session is forgotten.
+    pub ttl_days: u32,
+    /// Exchanges kept in a session.
+    pub max_exchanges: u64,
+}
+
+/// `[session]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionLimits {
+    /// Events kept for a client that comes back, in bytes.
+    pub log_bytes: usize,
+    /// Events kept for a client that comes back, in seconds.
+    pub log_seconds: u64,
+    /// Seconds without a client or a turn until a session leaves memory (not the store).
+    pub idle_seconds: u64,
+}
+
+/// `[turn]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TurnSettings {
+    /// Folder of templates and personas.
+    pub prompts: PathBuf,
+    /// The persona, unless the session or the request names another.
+    pub persona: String,
+    /// The provider, unless the request, the session or the persona names another.
+    pub provider: String,
+    /// Providers that are asked, in this order, when the chosen one fails before its first sentence.
+    pub fallback: Vec<String>,
+}
+
+/// `[providers.NAME]`: what all kinds have; the rest belongs to the kind.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ProviderSettings {
+    /// The kind of provider.
+    pub kind: String,
+    /// Other names that callers use for it.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// How long the first piece of text may take once the provider works on the request, in
+    /// milliseconds; `None` means the default of its kind.
+    #[serde(default)]
+    pub first_token_ms: Option<u64>,
+    /// The keys of its kind.
+    #[serde(flatten)]
+    pub options: Map<String, Value>,
+}
+
+/// `[telemetry]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TelemetrySettings {
+    /// What is logged: a level, or directives such as `info,anima=debug`.
+    pub log: String,
+    /// How it is written.
+    pub format: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Settings given on the command line; they are stronger than files and variables.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `server.host`
+    pub host: Option<IpAddr>,
+    /// `server.port`
+    pub port: Option<u16>,
+    /// `history.data`
+    pub data: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Reads the settings from `folder` for `profile`, lets variables and `overrides` change them,
+    /// and checks the whole.
+    ///
+    /// # Errors
+    /// When a file cannot be read, a key is unknown or missing, or a value is illegal; the message
+    /// names the key.
+    pub fn load(
+        folder: &Path,
+        profile: &str,
+        overrides: &Overrides,
+    ) -> Result<Self, SettingsError> {
+        let folder = folder
+            .canonicalize()
+            .map_err(|source| SettingsError::Folder { folder: folder.to_owned(), source })?;
+        let file =
+            |name: &str| File::from(folder.join(name)).format(FileFormat::Toml).required(true);
+        let tree = Config::builder()
+            .add_source(file("base.toml"))
+            .add_source(file(&format!("{profile}.toml")))
+            .add_source(
+                Environment::with_prefix("ANIMA")
+                    .prefix_separator("__")
+                    .separator("__")
+                    .try_parsing(true),
+            )
+            .build()?;
+        let mut settings: Self = tree.try_deserialize()?;
+        folder.parent().unwrap_or(&folder).clone_into(&mut settings.home);
+        settings.apply(overrides);
+        settings.validate()?;
+        Ok(settings)
+    }
+
+    /// The path as seen from [`Settings::home`].
+    pub fn resolve(&self, path: &Path) -> PathBuf {
+        self.home.join(path)
+    }
+
+    fn apply(&mut self, overrides: &Overrides) {
+        if let Some(host) = overrides.host {
+            self.server.host = host;
+        }
+        if let Some(port) = overrides.port {
+            self.server.port = port;
+        }
+        if let Some(data) = &overrides.data {
+            // Said on the command line, so it starts from where the command was given.
+            self.history.data = std::path::absolute(data).unwrap_or_else(|_| data.clone());
+        }
+    }
+
+    fn validate(&self) -> Result<(), SettingsError> {
+        let refuse =
+            |key: &str, message: String| Err(SettingsError::Value { key: key.to_owned(), message });
+        if !self.server.host.is_loopback() && !self.server.open {
+            return refuse(
+                "server.host",
+                format!(
+                    "{} can be reached from elsewhere; set server.open = true to allow that",
+                    self.server.host
+                ),
+            );
+        }
+        for (key, value) in [
+            ("server.max_message_bytes", self.server.max_message_bytes),
+            ("server.messages_per_minute", self.server.messages_per_minute as usize),
+            ("server.max_connections", self.server.max_connections),
+            ("session.log_bytes", self.session.log_bytes),
+            ("history.ttl_days", self.history.ttl_days as usize),
+        ] {
+            if value == 0 {
+                return refuse(key, "must be at least 1".to_owned());
+            }
+        }
+        let mut names: BTreeMap<&str, &str> = BTreeMap::new();
+        for (name, provider) in &self.providers {
+            for known_as in std::iter::once(name).chain(&provider.aliases) {
+                if let Some(other) = names.insert(known_as, name) {
+                    return refuse(
+                        &format!("providers.{name}"),
+                        format!("the name {known_as} already belongs to providers.{other}"),
+                    );
+                }
+            }
+        }
+        let known = |key: &str, name: &str| {
+            if names.contains_key(name) {
+                Ok(())
+            } else {
+                refuse(key, error::unknown_name("provider", name, names.keys().copied()))
+            }
+        };
+        known("turn.provider", &self.turn.provider)?;
+        self.turn.fallback.iter().try_for_each(|name| known("turn.fallback", name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes the shipped `base.toml` with `changes` as the profile `test`, and loads it.
+    fn load(changes: &str) -> Result<Settings, SettingsError> {
+        let folder = tempfile::tempdir().unwrap();
+        let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/base.toml");
+        std::fs::copy(base, folder.path().join("base.toml")).unwrap();
+        std::fs::write(folder.path().join("test.toml"), changes).unwrap();
+        Settings::load(folder.path(), "test", &Overrides::default())
+    }
+
+    #[test]
+    fn the_shipped_settings_are_valid() {
+        let settings = load("").unwrap();
+        assert_eq!(settings.server.port, 7871);
+        assert!(settings.server.host.is_loopback());
+    }
+
+    #[test]
+    fn a_profile_overrides_the_base() {
+        assert_eq!(load("[server]\nport = 9000").unwrap().server.port, 9000);
+    }
+
+    #[test]
+    fn errors_name_the_key_and_the_nearest_legal_one() {
+        let message = |changes| load(changes).unwrap_err().to_string();
+        let unknown = message("[server]\nprot = 1");
+        assert!(unknown.contains("prot") && unknown.contains("did you mean `port`"), "{unknown}");
+        let wrong = message("[server]\nport = \"many\"");
+        assert!(wrong.contains("server.port"), "{wrong}");
+        let open = message("[server]\nhost = \"0.0.0.0\"");
+        assert!(open.contains("server.open = true"), "{open}");
+        let provider = message("[turn]\nprovider = \"dmo\"");
+        assert!(
+            provider.contains("turn.provider") && provider.contains("did you mean `demo`"),
+            "{provider}"
+        );
+        let twice = message("[providers.other]\nkind = \"local\"\naliases = [\"demo\"]");
+        assert!(twice.contains("already belongs"), "{twice}");
+    }
+
+    #[test]
+    fn a_missing_profile_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Settings::load(folder.path(), "local", &Overrides::default()).is_err());
+    }
+}

@@ -1,0 +1,73 @@
+//! What can be wrong with the settings, said so that it can be put right.
+
+use std::{io, path::PathBuf};
+
+use config::ConfigError;
+use thiserror::Error;
+
+/// Why the settings cannot be used.
+#[derive(Debug, Error)]
+pub enum SettingsError {
+    /// The folder is not there.
+    #[error("cannot read the configuration folder {}", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A value is not legal.
+    #[error("{key}: {message}")]
+    Value {
+        /// The key.
+        key: String,
+        /// What is wrong and what is legal.
+        message: String,
+    },
+    /// A file cannot be read, or a key is unknown or of the wrong type.
+    #[error("{0}")]
+    Tree(String),
+}
+
+impl From<ConfigError> for SettingsError {
+    fn from(error: ConfigError) -> Self {
+        let text = error.to_string();
+        Self::Tree(match suggestion(&text) {
+            Some(name) => format!("{text}; did you mean `{name}`?"),
+            None => text,
+        })
+    }
+}
+
+/// The legal name nearest to the one that serde reports as unknown ("unknown field `x`, expected
+/// one of `a`, `b`").
+fn suggestion(text: &str) -> Option<&str> {
+    let rest = text.split_once("unknown field `")?.1;
+    let (unknown, rest) = rest.split_once('`')?;
+    nearest(unknown, rest.split('`').skip(1).step_by(2))
+}
+
+/// A message that a name is not known, with the nearest one that is.
+pub(crate) fn unknown_name<'a>(
+    what: &str,
+    name: &str,
+    known: impl Iterator<Item = &'a str> + Clone,
+) -> String {
+    let shown: String = name.chars().take(64).collect();
+    match nearest(name, known.clone()) {
+        Some(near) => format!("there is no {what} `{shown}`; did you mean `{near}`?"),
+        None => format!(
+            "there is no {what} `{shown}`; there are: {}",
+            known.collect::<Vec<_>>().join(", ")
+        ),
+    }
+}
+
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= candidate.chars().count().div_ceil(3))
+        .min()
+        .map(|(_, candidate)| candidate)
+}

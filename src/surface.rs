@@ -1,0 +1,105 @@
+//! The route table: one thin adapter for each wire protocol.
+//!
+//! | path | adapter |
+//! |---|---|
+//! | `GET /ws` | `socket`: the native WebSocket |
+//! | `/v1/sessions…` | `rest`: its REST twin |
+//! | `POST /` | `linly`: the call of Linly-Talker |
+//! | `GET /` | `front`: examples to try |
+//! | `/healthz` `/readyz` `/metrics` | `operations` |
+//!
+//! An adapter has wire structs, two conversions and short handlers. Whatever needs a decision is
+//! decided in `turn` or `session`.
+
+mod error;
+mod frame_guard;
+mod frames;
+mod front;
+mod linly;
+mod operations;
+pub mod origin;
+mod request;
+mod rest;
+mod socket;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use actix_web::web::{self, ServiceConfig};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::watch;
+
+use crate::{session::Directory, settings::ServerSettings, turn::pipeline::Conversation};
+
+/// What the adapters share.
+#[derive(Clone)]
+pub struct House {
+    /// The sessions.
+    pub directory: Directory,
+    /// Answers turns that belong to no session.
+    pub conversation: Arc<Conversation>,
+    /// Limits of the wire.
+    pub server: ServerSettings,
+    /// The metrics, as text.
+    pub metrics: PrometheusHandle,
+    /// How the service stands.
+    pub service: watch::Receiver<Service>,
+    /// Open sockets.
+    pub sockets: Arc<AtomicUsize>,
+}
+
+/// How the service stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// It serves.
+    Open,
+    /// It is about to end: no new turns.
+    Draining,
+    /// Every turn has ended.
+    Ended,
+}
+
+/// Counts an open socket for as long as it lives.
+struct SocketPlace(Arc<AtomicUsize>);
+
+impl SocketPlace {
+    /// A place, unless all are taken.
+    fn take(house: &House) -> Option<Self> {
+        let place = Self(Arc::clone(&house.sockets));
+        let taken = house.sockets.fetch_add(1, Ordering::SeqCst);
+        metrics::gauge!("anima_open_sockets").increment(1);
+        (taken < house.server.max_connections).then_some(place)
+    }
+}
+
+impl Drop for SocketPlace {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+        metrics::gauge!("anima_open_sockets").decrement(1);
+    }
+}
+
+/// Adds every route.
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .app_data(web::QueryConfig::default().error_handler(error::invalid_query))
+        .service(
+            web::resource("/")
+                .route(web::get().to(front::page))
+                .route(web::post().to(linly::answer))
+                .default_service(web::to(error::method_not_allowed)),
+        )
+        .service(resource("/ws", web::get().to(socket::open)))
+        .configure(rest::routes)
+        .service(resource("/healthz", web::get().to(operations::health)))
+        .service(resource("/readyz", web::get().to(operations::ready)))
+        .service(resource("/metrics", web::get().to(operations::metrics)))
+        .default_service(web::to(error::not_found));
+}
+
+/// A path with one method.
+fn resource(path: &str, route: actix_web::Route) -> actix_web::Resource {
+    web::resource(path).route(route).default_service(web::to(error::method_not_allowed))
+}

@@ -1,0 +1,215 @@
+//! Errors on HTTP, in the one shape that clients of `OpenAI`'s API know, and the only place that
+//! knows a status code.
+//!
+//! `{"error":{"message","type","param","code"}}`, with `Retry-After` where another attempt makes
+//! sense.
+
+use std::fmt;
+
+use actix_web::{
+    HttpRequest, HttpResponse, ResponseError,
+    error::QueryPayloadError,
+    http::{Method, StatusCode, header},
+};
+use serde_json::json;
+
+use crate::{
+    history::HistoryError,
+    session::CommandError,
+    turn::{InvalidId, InvalidText, TurnError, TurnErrorCode},
+};
+
+/// An error on HTTP.
+#[derive(Debug)]
+pub(super) struct HttpError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    param: Option<String>,
+    retry_after_ms: Option<u64>,
+}
+
+impl HttpError {
+    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), param: None, retry_after_ms: None }
+    }
+
+    /// The request is wrong.
+    pub(super) fn invalid(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    /// The request is wrong in one parameter.
+    pub(super) fn parameter(param: &str, message: impl Into<String>) -> Self {
+        Self { param: Some(param.to_owned()), ..Self::invalid("invalid_value", message) }
+    }
+
+    /// The same error, for which another attempt makes sense after a while.
+    pub(super) fn with_retry_after_ms(self, wait: u64) -> Self {
+        Self { retry_after_ms: Some(wait), ..self }
+    }
+
+    /// A sentence for people.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The short name of the error, which the WebSocket shares.
+    pub(super) fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// When another attempt makes sense.
+    pub(super) fn retry_after_ms(&self) -> Option<u64> {
+        self.retry_after_ms
+    }
+
+    /// The status and the headers, for surfaces with a body of their own.
+    pub(super) fn builder(&self) -> actix_web::HttpResponseBuilder {
+        let mut response = HttpResponse::build(self.status);
+        if let Some(wait) = self.retry_after_ms {
+            response.insert_header((header::RETRY_AFTER, wait.div_ceil(1000).clamp(1, 120)));
+        }
+        response
+    }
+
+    fn kind(&self) -> &'static str {
+        match self.status {
+            StatusCode::NOT_FOUND => "not_found_error",
+            StatusCode::FORBIDDEN => "permission_error",
+            StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
+            StatusCode::SERVICE_UNAVAILABLE => "overloaded_error",
+            status if status.is_client_error() => "invalid_request_error",
+            _ => "server_error",
+        }
+    }
+}
+
+impl fmt::Display for HttpError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl ResponseError for HttpError {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.builder().json(json!({ "error": {
+            "message": self.message, "type": self.kind(), "param": self.param, "code": self.code,
+        }}))
+    }
+}
+
+impl From<TurnError> for HttpError {
+    fn from(error: TurnError) -> Self {
+        let (status, code) = match error.code {
+            TurnErrorCode::InvalidRequest => (StatusCode::BAD_REQUEST, "invalid_request"),
+            TurnErrorCode::NotFound => (StatusCode::NOT_FOUND, "model_not_found"),
+            TurnErrorCode::Unsupported => (StatusCode::BAD_REQUEST, "unsupported"),
+            TurnErrorCode::ContextOverflow => (StatusCode::BAD_REQUEST, "context_length_exceeded"),
+            TurnErrorCode::Refused => (StatusCode::BAD_REQUEST, "content_filter"),
+            TurnErrorCode::Overloaded => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
+            TurnErrorCode::ProviderUnauthorized => (StatusCode::BAD_GATEWAY, "provider_auth"),
+            TurnErrorCode::ProviderTimeout => (StatusCode::GATEWAY_TIMEOUT, "provider_timeout"),
+            TurnErrorCode::ProviderUnavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, "provider_unavailable")
+            }
+            TurnErrorCode::StoreUnavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable")
+            }
+            TurnErrorCode::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down"),
+            TurnErrorCode::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
+        };
+        let retry_after_ms =
+            error.retry_after_ms.or((status == StatusCode::SERVICE_UNAVAILABLE).then_some(1000));
+        Self { retry_after_ms, ..Self::new(status, code, error.message) }
+    }
+}
+
+impl From<CommandError> for HttpError {
+    fn from(error: CommandError) -> Self {
+        let message = error.to_string();
+        match error {
+            CommandError::TurnIdConflict => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "turn_id_conflict", message)
+            }
+            CommandError::TurnNotFound => {
+                Self::new(StatusCode::NOT_FOUND, "turn_not_found", message)
+            }
+            CommandError::Turn(error) => error.into(),
+            CommandError::History(error) => error.into(),
+            CommandError::ShuttingDown => {
+                TurnError::new(TurnErrorCode::ShuttingDown, message).into()
+            }
+        }
+    }
+}
+
+impl From<HistoryError> for HttpError {
+    fn from(error: HistoryError) -> Self {
+        let message = error.to_string();
+        match error {
+            HistoryError::SessionNotFound => {
+                Self::new(StatusCode::NOT_FOUND, "session_not_found", message)
+            }
+            HistoryError::TurnNotFound => {
+                Self::new(StatusCode::NOT_FOUND, "turn_not_found", message)
+            }
+            HistoryError::Fenced => Self::new(StatusCode::CONFLICT, "superseded", message),
+            HistoryError::Overloaded | HistoryError::Unavailable(_) => {
+                tracing::error!(source = ?std::error::Error::source(&error), "The store failed: {message}");
+                TurnError::new(TurnErrorCode::StoreUnavailable, message).into()
+            }
+        }
+    }
+}
+
+impl From<InvalidId> for HttpError {
+    fn from(error: InvalidId) -> Self {
+        Self::invalid("invalid_id", error.to_string())
+    }
+}
+
+impl From<InvalidText> for HttpError {
+    fn from(error: InvalidText) -> Self {
+        let code = match error {
+            InvalidText::Empty => "empty_input",
+            InvalidText::TooLong { .. } => "input_too_long",
+        };
+        Self { param: Some("text".to_owned()), ..Self::invalid(code, error.to_string()) }
+    }
+}
+
+/// Nothing is at this path.
+pub(super) async fn not_found() -> Result<HttpResponse, HttpError> {
+    Err(HttpError::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path"))
+}
+
+/// The query of the address cannot be read.
+#[expect(clippy::needless_pass_by_value, reason = "the form that actix-web asks for")]
+pub(super) fn invalid_query(error: QueryPayloadError, _: &HttpRequest) -> actix_web::Error {
+    HttpError::invalid("invalid_query", error.to_string()).into()
+}
+
+/// The path takes other methods.
+pub(super) async fn method_not_allowed(request: HttpRequest) -> HttpResponse {
+    let message = format!("this path does not take {}", request.method());
+    let allowed = match request.path() {
+        "/" => vec![Method::GET, Method::POST],
+        path if path.starts_with("/v1/") => {
+            vec![Method::GET, Method::POST, Method::PATCH, Method::DELETE]
+        }
+        _ => vec![Method::GET],
+    };
+    let mut response =
+        HttpError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+            .error_response();
+    let allowed = allowed.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+    if let Ok(value) = header::HeaderValue::from_str(&allowed) {
+        response.headers_mut().insert(header::ALLOW, value);
+    }
+    response
+}

@@ -1,0 +1,263 @@
+//! The frames of the native protocol: what clients send, and what the service sends.
+//!
+//! One JSON object with a `type`. Frames of a turn carry `session`, `turn` and `seq`; the others
+//! carry no `seq`.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{
+    error::HttpError,
+    request::{self, TurnFields},
+};
+use crate::{
+    history::Exchange,
+    session::{Attached, Entry, Playback},
+    turn::{SessionId, TurnEvent, TurnId},
+};
+
+/// What a client sends.
+#[derive(Debug)]
+pub(super) enum ClientFrame {
+    Hello(HelloFields),
+    Say(TurnFields),
+    Regenerate(TurnFields),
+    Speak(TurnFields),
+    Spoken { turn: TurnId, sentence: u32 },
+    Interrupt { turn: Option<TurnId>, heard: Option<String> },
+    Switch { provider: Option<String>, persona: Option<String> },
+    History { limit: usize },
+    Clear,
+    Ping,
+}
+
+/// What came in, whether or not it can be obeyed.
+#[derive(Debug)]
+pub(super) struct Received {
+    /// What an error must repeat.
+    pub(super) id: Option<Value>,
+    /// Its `type`, where it has one.
+    pub(super) kind: Option<String>,
+    /// What it asks, or what is wrong with it.
+    pub(super) frame: Result<ClientFrame, HttpError>,
+}
+
+/// The fields of `hello`.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct HelloFields {
+    /// Any text: what is no known session gets a fresh one.
+    pub(super) session: Option<String>,
+    pub(super) resume_from: Option<u64>,
+    pub(super) epoch: Option<Value>,
+    pub(super) persona: Option<String>,
+    pub(super) provider: Option<String>,
+    pub(super) sampling: Option<anima_provider::Sampling>,
+    #[serde(default)]
+    pub(super) playback: Playback,
+    #[serde(default)]
+    pub(super) reasoning: bool,
+    #[serde(default)]
+    pub(super) observe: bool,
+}
+
+impl HelloFields {
+    /// The log that the client knows; a value that is none of ours matches no log.
+    pub(super) fn epoch(&self) -> Option<u64> {
+        let epoch = self.epoch.as_ref()?;
+        Some(epoch.as_u64().or_else(|| epoch.as_str()?.parse().ok()).unwrap_or(0))
+    }
+}
+
+#[derive(Deserialize)]
+struct SpokenFields {
+    turn: TurnId,
+    sentence: u32,
+}
+
+#[derive(Deserialize)]
+struct InterruptFields {
+    turn: Option<TurnId>,
+    heard: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct SwitchFields {
+    provider: Option<String>,
+    persona: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct HistoryFields {
+    limit: Option<u64>,
+}
+
+/// Most exchanges of one `history` frame.
+pub(super) const MAX_EXCHANGES: usize = 200;
+
+impl ClientFrame {
+    /// Reads a frame.
+    pub(super) fn parse(text: &str) -> Received {
+        let value: Value = match request::parse(text.as_bytes()) {
+            Ok(value) => value,
+            Err(error) => return Received { id: None, kind: None, frame: Err(error) },
+        };
+        let id = value.get("id").filter(|id| id.is_string() || id.is_number()).cloned();
+        let kind = value.get("type").and_then(Value::as_str).map(str::to_owned);
+        let frame = match &kind {
+            Some(kind) => Self::read(kind, value),
+            None => Err(HttpError::invalid(
+                "invalid_event",
+                "a frame is a JSON object with a text `type`",
+            )),
+        };
+        Received { id, kind, frame }
+    }
+
+    fn read(kind: &str, value: Value) -> Result<Self, HttpError> {
+        Ok(match kind {
+            "hello" => Self::Hello(fields(value)?),
+            "say" => Self::Say(fields(value)?),
+            "regenerate" => Self::Regenerate(fields(value)?),
+            "speak" => Self::Speak(fields(value)?),
+            "spoken" => {
+                let SpokenFields { turn, sentence } = fields(value)?;
+                Self::Spoken { turn, sentence }
+            }
+            "interrupt" => {
+                let InterruptFields { turn, heard } = fields(value)?;
+                Self::Interrupt { turn, heard }
+            }
+            "switch" => {
+                let SwitchFields { provider, persona } = fields(value)?;
+                Self::Switch { provider, persona }
+            }
+            "history" => {
+                let HistoryFields { limit } = fields(value)?;
+                let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(50);
+                Self::History { limit: limit.clamp(1, MAX_EXCHANGES) }
+            }
+            "clear" => Self::Clear,
+            "ping" => Self::Ping,
+            _ => {
+                return Err(HttpError::invalid(
+                    "unknown_event_type",
+                    "this type of frame is not known",
+                ));
+            }
+        })
+    }
+}
+
+/// The fields of a frame of known type.
+fn fields<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, HttpError> {
+    serde_json::from_value(value).map_err(|error| {
+        HttpError::invalid("invalid_type", error.to_string().chars().take(200).collect::<String>())
+    })
+}
+
+/// The frame of an event of a turn.
+pub(super) fn event(session: &SessionId, entry: &Entry) -> Value {
+    let mut frame = Map::new();
+    frame.insert("type".to_owned(), json!(event_type(&entry.event)));
+    frame.insert("session".to_owned(), json!(session));
+    frame.insert("turn".to_owned(), json!(entry.turn));
+    frame.insert("seq".to_owned(), json!(entry.seq));
+    if let Value::Object(fields) = event_fields(&entry.event) {
+        frame.extend(fields);
+    }
+    Value::Object(frame)
+}
+
+/// The `type` of an event's frame.
+pub(super) fn event_type(event: &TurnEvent) -> &'static str {
+    match event {
+        TurnEvent::Accepted { .. } => "accepted",
+        TurnEvent::Queued { .. } => "queued",
+        TurnEvent::Started { .. } => "started",
+        TurnEvent::Delta(_) => "delta",
+        TurnEvent::Reasoning(_) => "reasoning",
+        TurnEvent::Sentence(_) => "sentence",
+        TurnEvent::Verdict(_) => "verdict",
+        TurnEvent::Finished(_) => "finished",
+        TurnEvent::Failed(_) => "failed",
+    }
+}
+
+fn event_fields(event: &TurnEvent) -> Value {
+    match event {
+        TurnEvent::Accepted { replay, durable } => {
+            let mut fields = Map::new();
+            if *replay {
+                fields.insert("replay".to_owned(), json!(true));
+            }
+            if !*durable {
+                fields.insert("durable".to_owned(), json!(false));
+            }
+            Value::Object(fields)
+        }
+        TurnEvent::Queued { ahead } => json!({ "ahead": ahead }),
+        TurnEvent::Started { provider, model } => json!({ "provider": provider, "model": model }),
+        TurnEvent::Delta(text) | TurnEvent::Reasoning(text) => json!({ "text": text }),
+        TurnEvent::Sentence(sentence) => json!(sentence),
+        TurnEvent::Verdict(verdict) => json!(verdict),
+        TurnEvent::Finished(outcome) => json!(outcome),
+        TurnEvent::Failed(error) => json!(error),
+    }
+}
+
+/// The answer to the first frame of a socket.
+pub(super) fn welcome(
+    attached: &Attached,
+    providers: &[&str],
+    persona: &str,
+    provider: &str,
+    limits: &Value,
+) -> Value {
+    json!({
+        "type": "welcome",
+        "session": attached.session,
+        "resumed": attached.resumed,
+        "epoch": attached.log.epoch().to_string(),
+        "persona": persona,
+        "provider": provider,
+        "providers": providers,
+        "limits": limits,
+    })
+}
+
+/// An error that leaves the socket open.
+pub(super) fn error(error: &HttpError, id: Option<&Value>, turn: Option<&TurnId>) -> Value {
+    let mut frame = json!({ "type": "error", "code": error.code(), "message": error.message() });
+    if let Some(id) = id {
+        frame["id"] = id.clone();
+    }
+    if let Some(turn) = turn {
+        frame["turn"] = json!(turn);
+    }
+    if let Some(wait) = error.retry_after_ms() {
+        frame["retry_after_ms"] = json!(wait);
+    }
+    frame
+}
+
+/// An exchange as clients are shown it.
+pub(super) fn exchange(exchange: &Exchange) -> Value {
+    json!({
+        "turn": exchange.turn,
+        "position": exchange.position,
+        "said": match &exchange.task {
+            crate::turn::Task::Answer { said, .. } => Some(said.as_str()),
+            crate::turn::Task::Speak { .. } => None,
+        },
+        "state": exchange.state,
+        "asked_at": exchange.asked_at,
+        "text": exchange.answer.outcome.as_ref().map(|outcome| outcome.text.as_str()),
+        "heard": exchange.heard(),
+        "reason": exchange.answer.outcome.as_ref().map(|outcome| outcome.reason),
+        "sentences": exchange.answer.sentences,
+        "verdicts": exchange.answer.verdicts,
+        "provider": exchange.answer.provider,
+        "model": exchange.answer.model,
+        "error": exchange.answer.error,
+    })
+}

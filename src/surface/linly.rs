@@ -1,0 +1,152 @@
+//! `POST /`: the call of Linly-Talker's server.
+//!
+//! Shapes from Linly-Talker's `LLM/Linly-api-fast.py`: a JSON object of any content type, of which
+//! only `prompt` is required; the answer is `{"response", "status": 200, "time"}`. What that
+//! server ignores is honoured here: `history` is shown to the model, and with `session` the turn
+//! is remembered.
+
+use actix_web::{HttpResponse, ResponseError, web};
+use anima_provider::{LaneId, Sampling};
+use jiff::Zoned;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{House, error::HttpError, request, rest};
+use crate::{
+    history::{Replaces, SessionSettings},
+    session::{CommandError, Submission},
+    turn::{
+        Choice, Context, Earlier, SessionId, Task, Turn, TurnEvent, TurnId, UserText, pipeline::Job,
+    },
+};
+
+/// The request body; unknown fields are ignored, as callers send many.
+#[derive(Debug, Deserialize)]
+struct Call {
+    prompt: String,
+    #[serde(default)]
+    history: Value,
+    #[serde(default)]
+    max_length: Option<f64>,
+    #[serde(default)]
+    top_p: Option<f64>,
+    #[serde(default)]
+    temperature: Option<f64>,
+    /// Ours: the conversation that the turn belongs to.
+    #[serde(default)]
+    session: Option<SessionId>,
+}
+
+/// Answers a call.
+pub(super) async fn answer(house: web::Data<House>, body: web::Payload) -> HttpResponse {
+    match respond(&house, body).await {
+        Ok(response) => {
+            let time = Zoned::now().strftime("%Y-%m-%d %H:%M:%S").to_string();
+            HttpResponse::Ok().json(json!({ "response": response, "status": 200, "time": time }))
+        }
+        Err(error) => {
+            // The dialect repeats the status in the body.
+            let status = error.status_code().as_u16();
+            error
+                .builder()
+                .json(json!({ "response": "", "status": status, "error": error.message() }))
+        }
+    }
+}
+
+async fn respond(house: &House, body: web::Payload) -> Result<String, HttpError> {
+    if !house.directory.is_open() {
+        return Err(CommandError::ShuttingDown.into());
+    }
+    let call: Call = request::json(body, house.server.max_message_bytes).await?;
+    let session = call.session.clone();
+    let turn = turn(call)?;
+    match session {
+        Some(session) => {
+            let session = house.directory.open(&session);
+            let submitted = session
+                .submit(Submission { turn: turn.clone(), replaces: Replaces::Nothing, heard: None })
+                .await?;
+            let told = rest::collect(session.log(), &turn.id, submitted.from).await?;
+            Ok(told.outcome.text)
+        }
+        None => stateless(house, turn).await,
+    }
+}
+
+/// Answers a turn that belongs to no session; it lives as long as its response.
+async fn stateless(house: &House, turn: Turn) -> Result<String, HttpError> {
+    let shown = house.conversation.turns_shown(&turn, &SessionSettings::default())?;
+    let mut earlier = turn.context.supplied.clone().unwrap_or_default();
+    earlier.drain(..earlier.len().saturating_sub(shown));
+    let lane = LaneId(turn.id.to_string());
+    let mut stream =
+        house.conversation.run(Job { turn, earlier, settings: SessionSettings::default(), lane });
+    while let Some(events) = stream.next().await {
+        for event in events {
+            match event {
+                TurnEvent::Finished(outcome) => return Ok(outcome.text),
+                TurnEvent::Failed(error) => return Err(error.into()),
+                _ => {}
+            }
+        }
+    }
+    Err(HttpError::new(
+        actix_web::http::StatusCode::INTERNAL_SERVER_ERROR,
+        "internal_error",
+        "the turn has no end",
+    ))
+}
+
+/// The turn that a call describes.
+fn turn(call: Call) -> Result<Turn, HttpError> {
+    let out_of_range =
+        |name: &str, range: &str| HttpError::parameter(name, format!("{name} must be {range}"));
+    // 0 means the default to Linly-Talker's server, as it does for every falsy value.
+    let max_tokens = match call.max_length.unwrap_or(0.0) {
+        0.0 => None,
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the range is checked before"
+        )]
+        length if (1.0..=f64::from(u32::MAX)).contains(&length) => Some(length as u32),
+        _ => return Err(out_of_range("max_length", "at least 1")),
+    };
+    let sampling = Sampling {
+        temperature: call.temperature,
+        top_p: call.top_p,
+        max_tokens,
+        ..Sampling::default()
+    };
+    sampling.validate().map_err(|(name, range)| out_of_range(name, range))?;
+    let supplied: Option<Vec<_>> =
+        call.history.as_array().map(|pairs| pairs.iter().filter_map(earlier).collect());
+    // An empty list is what callers without a memory send: the session's own memory stands.
+    let supplied = supplied.filter(|supplied| !supplied.is_empty());
+    Ok(Turn {
+        id: TurnId::generate(),
+        task: Task::Answer { said: UserText::parse(call.prompt)?, images: Vec::new() },
+        context: Context { supplied, ..Context::default() },
+        choice: Choice {
+            sampling,
+            surface_sampling: Sampling {
+                temperature: Some(0.84),
+                top_k: Some(20),
+                repetition_penalty: Some(1.15),
+                ..Sampling::default()
+            },
+            ..Choice::default()
+        },
+    })
+}
+
+/// An exchange of `history`: a pair of question and answer; anything else is passed over.
+fn earlier(pair: &Value) -> Option<Earlier> {
+    let [said, heard] = pair.as_array()?.as_slice() else { return None };
+    Some(Earlier {
+        said: said.as_str()?.to_owned(),
+        heard: heard.as_str()?.to_owned(),
+        emotion: None,
+    })
+}

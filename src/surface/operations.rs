@@ -1,0 +1,38 @@
+//! `/healthz`, `/readyz`, `/metrics`: what operators and their machines ask.
+
+use std::time::Duration;
+
+use actix_web::{HttpResponse, http::StatusCode, web};
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::House;
+
+/// How long the store may take to answer a probe.
+const PROBE: Duration = Duration::from_secs(2);
+
+/// The process is alive.
+pub(super) async fn health() -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
+}
+
+/// The service takes turns: the store can be written and nobody is shutting it down.
+pub(super) async fn ready(house: web::Data<House>) -> HttpResponse {
+    let open = house.directory.is_open();
+    let store = matches!(timeout(PROBE, house.directory.store().health()).await, Ok(Ok(())));
+    let status = if open && store { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    HttpResponse::build(status).json(json!({
+        "ready": open && store,
+        "store": if store { "ok" } else { "unavailable" },
+        "draining": !open,
+        "providers": house.conversation.registry().names().collect::<Vec<_>>(),
+        "running_turns": house.conversation.running(),
+    }))
+}
+
+/// The metrics in Prometheus' text form.
+pub(super) async fn metrics(house: web::Data<House>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4; charset=utf-8")
+        .body(house.metrics.render())
+}

@@ -1,0 +1,122 @@
+//! Which web pages may connect.
+//!
+//! Browsers open `WebSockets` and send simple requests across origins without asking, so the server
+//! must look. Programs send no `Origin` and are let in; pages of this machine too; all others only
+//! by the list. A page whose name was made to point to this machine (DNS rebinding) is of one
+//! origin with us and sends no `Origin` when it reads; its `Host` gives it away.
+
+use actix_web::{
+    Error, HttpRequest,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::{StatusCode, header},
+    middleware::Next,
+    web::Data,
+};
+
+use super::{House, error::HttpError};
+
+/// Lets requests in or refuses them, before anything else looks at them.
+///
+/// # Errors
+/// When the page that sends the request may not connect.
+pub async fn guard<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    if let Some(house) = request.app_data::<Data<House>>() {
+        let server = &house.server;
+        check(request.request(), &server.origins)?;
+        if server.host.is_loopback() {
+            check_host(request.request(), &server.origins)?;
+        }
+    }
+    next.call(request).await
+}
+
+/// Refuses a name that is neither this machine's nor that of a listed origin.
+fn check_host(request: &HttpRequest, allowed: &[String]) -> Result<(), HttpError> {
+    let Some(host) = request.headers().get(header::HOST) else { return Ok(()) };
+    let listed = |host: &str| {
+        allowed.iter().any(|origin| origin.split_once("://").is_some_and(|(_, name)| name == host))
+    };
+    let known = host.to_str().is_ok_and(|host| {
+        host.is_empty() || listed(host) || is_loopback(&format!("http://{host}"))
+    });
+    if known {
+        return Ok(());
+    }
+    Err(HttpError::new(
+        StatusCode::FORBIDDEN,
+        "host_not_allowed",
+        "this name is not one of the service; see server.origins",
+    ))
+}
+
+/// Lets a page in or refuses it.
+fn check(request: &HttpRequest, allowed: &[String]) -> Result<(), HttpError> {
+    let mut origins = request.headers().get_all(header::ORIGIN);
+    let Some(origin) = origins.next() else { return Ok(()) };
+    let known = origins.next().is_none()
+        && origin
+            .to_str()
+            .is_ok_and(|origin| is_loopback(origin) || allowed.iter().any(|entry| entry == origin));
+    if known {
+        return Ok(());
+    }
+    Err(HttpError::new(
+        StatusCode::FORBIDDEN,
+        "origin_not_allowed",
+        "pages of this origin may not connect; see server.origins",
+    ))
+}
+
+/// Whether an origin is a page of this machine: exactly `http(s)://HOST[:PORT]`.
+fn is_loopback(origin: &str) -> bool {
+    let Some(host) = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"))
+    else {
+        return false;
+    };
+    let (name, port) = match host.rfind(':').filter(|at| !host[*at..].contains(']')) {
+        Some(at) => (&host[..at], Some(&host[at + 1..])),
+        None => (host, None),
+    };
+    matches!(name, "localhost" | "127.0.0.1" | "[::1]")
+        && port.is_none_or(|port| port.parse::<u16>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_pages_of_this_machine_are_loopback() {
+        for good in [
+            "http://localhost",
+            "http://localhost:5173",
+            "https://127.0.0.1:7871",
+            "http://[::1]:80",
+            "http://[::1]",
+        ] {
+            assert!(is_loopback(good), "{good}");
+        }
+        for bad in [
+            "null",
+            "",
+            "localhost",
+            "file://",
+            "http://localhost.evil.example",
+            "http://evil.example#localhost",
+            "http://127.0.0.1.evil.example",
+            "http://127.0.0.2",
+            "http://user@localhost",
+            "http://localhost:80:80",
+            "http://localhost:99999",
+            "http://localhost/",
+            "HTTP://localhost",
+            "http://[::1]x:80",
+        ] {
+            assert!(!is_loopback(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Reading requests: bodies with a limit and a deadline, JSON of any content type, and the turn
+//! that both the WebSocket and its REST twin take.
+
+use std::time::Duration;
+
+use actix_web::{http::StatusCode, web};
+use anima_provider::{Image, Sampling};
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
+use tokio::time::timeout;
+
+use super::error::HttpError;
+use crate::{
+    history::Replaces,
+    session::Submission,
+    turn::{Choice, Context, Task, Turn, TurnId, UserText},
+};
+
+/// How long a body may take to come in.
+const BODY_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Most images of one turn.
+const MAX_IMAGES: usize = 8;
+
+/// Reads a body as JSON, whatever its content type says.
+pub(super) async fn json<T: DeserializeOwned>(
+    body: web::Payload,
+    limit: usize,
+) -> Result<T, HttpError> {
+    object(&read(body, limit).await?)
+}
+
+/// The same where no body at all means nothing in particular.
+pub(super) async fn optional_json<T: DeserializeOwned + Default>(
+    body: web::Payload,
+    limit: usize,
+) -> Result<T, HttpError> {
+    let bytes = read(body, limit).await?;
+    if bytes.is_empty() { Ok(T::default()) } else { object(&bytes) }
+}
+
+async fn read(body: web::Payload, limit: usize) -> Result<web::Bytes, HttpError> {
+    let too_large = || {
+        let message = format!("the body is larger than {limit} bytes");
+        HttpError::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", message)
+    };
+    let late = |_| {
+        HttpError::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "request_timeout",
+            "the body did not come in time",
+        )
+    };
+    let broken = |_| HttpError::invalid("invalid_body", "the body broke off");
+    let bytes = timeout(BODY_DEADLINE, body.to_bytes_limited(limit)).await.map_err(late)?;
+    bytes.map_err(|_| too_large())?.map_err(broken)
+}
+
+/// Parses a JSON object; serde would take an array for one, too.
+fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, HttpError> {
+    if bytes.trim_ascii_start().starts_with(b"{") {
+        return parse(bytes);
+    }
+    parse::<IgnoredAny>(bytes)?;
+    Err(HttpError::invalid("invalid_type", "the body has to be a JSON object"))
+}
+
+/// Parses JSON; the error says where it is wrong.
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, HttpError> {
+    if std::str::from_utf8(bytes).is_err() {
+        return Err(HttpError::invalid("invalid_encoding", "the text is not UTF-8"));
+    }
+    serde_json::from_slice(bytes).map_err(|error| {
+        if error.is_data() {
+            let message = error.to_string();
+            HttpError::invalid("invalid_type", message.chars().take(200).collect::<String>())
+        } else {
+            let message =
+                format!("not valid JSON at line {} column {}", error.line(), error.column());
+            HttpError::invalid("invalid_json", message)
+        }
+    })
+}
+
+/// The fields that a turn has on the native surfaces.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct TurnFields {
+    pub(super) turn: Option<TurnId>,
+    pub(super) text: Option<String>,
+    #[serde(default)]
+    pub(super) images: Vec<Image>,
+    pub(super) heard: Option<String>,
+    pub(super) provider: Option<String>,
+    pub(super) persona: Option<String>,
+    pub(super) style: Option<String>,
+    pub(super) sampling: Option<Sampling>,
+    pub(super) turns: Option<u32>,
+    #[serde(default)]
+    pub(super) knowledge: Vec<String>,
+}
+
+/// What a turn is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Purpose {
+    /// Answer the text.
+    #[default]
+    Say,
+    /// Answer the last exchange again.
+    Regenerate,
+    /// Speak the text.
+    Speak,
+}
+
+impl TurnFields {
+    /// The turn that the fields describe.
+    pub(super) fn submission(self, purpose: Purpose) -> Result<Submission, HttpError> {
+        let missing = || HttpError::parameter("text", "text is required");
+        let sampling = self.sampling.unwrap_or_default();
+        if let Err((param, range)) = sampling.validate() {
+            return Err(HttpError::parameter(
+                &format!("sampling.{param}"),
+                format!("{param} must be {range}"),
+            ));
+        }
+        let acceptable = |image: &Image| image.0.starts_with("data:image/");
+        if self.images.len() > MAX_IMAGES || !self.images.iter().all(acceptable) {
+            return Err(HttpError::parameter("images", "at most 8 images as data:image/… URLs"));
+        }
+        let task = match purpose {
+            Purpose::Say => Task::Answer {
+                said: UserText::parse(self.text.ok_or_else(missing)?)?,
+                images: self.images,
+            },
+            Purpose::Speak => {
+                Task::Speak { text: UserText::parse(self.text.ok_or_else(missing)?)? }
+            }
+            // The session puts the words of the last exchange here.
+            Purpose::Regenerate => Task::Answer { said: UserText::parse("-")?, images: Vec::new() },
+        };
+        Ok(Submission {
+            turn: Turn {
+                id: self.turn.unwrap_or_else(TurnId::generate),
+                task,
+                context: Context { supplied: None, turns: self.turns, knowledge: self.knowledge },
+                choice: Choice {
+                    provider: self.provider,
+                    persona: self.persona,
+                    style: self.style,
+                    sampling,
+                    surface_sampling: Sampling::default(),
+                },
+            },
+            replaces: if purpose == Purpose::Regenerate {
+                Replaces::Last
+            } else {
+                Replaces::Nothing
+            },
+            heard: self.heard,
+        })
+    }
+}

@@ -1,0 +1,348 @@
+//! `/v1/sessions`: sessions over HTTP, the twin of the native WebSocket.
+
+use std::{convert::Infallible, time::Duration};
+
+use actix_web::{
+    HttpResponse,
+    http::StatusCode,
+    web::{self, Bytes, Data, Payload, Query, ServiceConfig},
+};
+use futures::stream;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::{
+    House, error,
+    error::HttpError,
+    frames,
+    request::{self, Purpose, TurnFields},
+};
+use crate::{
+    history::{SessionRecord, SessionSettings},
+    session::{Entry, EventLog, Read, Session},
+    turn::{Outcome, Sentence, SessionId, TurnError, TurnErrorCode, TurnEvent, TurnId, Verdict},
+};
+
+/// A comment keeps an event stream alive, and shows us when its reader has gone.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// Adds the routes of sessions.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(
+            web::resource("/v1/sessions")
+                .route(web::get().to(list))
+                .route(web::post().to(create))
+                .default_service(web::to(error::method_not_allowed)),
+        )
+        .service(
+            web::resource("/v1/sessions/{session}")
+                .route(web::get().to(show))
+                .route(web::patch().to(change))
+                .route(web::delete().to(delete))
+                .default_service(web::to(error::method_not_allowed)),
+        )
+        .service(
+            web::resource("/v1/sessions/{session}/history")
+                .route(web::get().to(history))
+                .route(web::delete().to(clear))
+                .default_service(web::to(error::method_not_allowed)),
+        )
+        .service(super::resource("/v1/sessions/{session}/export", web::get().to(export)))
+        .service(super::resource("/v1/sessions/{session}/turns", web::post().to(take_turn)))
+        .service(super::resource("/v1/sessions/{session}/interrupt", web::post().to(interrupt)));
+}
+
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    skip: usize,
+    limit: Option<usize>,
+}
+
+impl Page {
+    fn limit(&self) -> usize {
+        self.limit.unwrap_or(50).clamp(1, frames::MAX_EXCHANGES)
+    }
+}
+
+/// What can be changed of a session.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Changes {
+    title: Option<String>,
+    persona: Option<String>,
+    provider: Option<String>,
+}
+
+impl Changes {
+    /// The title, when there is one and it can be one.
+    fn title(&self) -> Result<Option<String>, HttpError> {
+        let Some(title) = self.title.as_deref().map(str::trim) else { return Ok(None) };
+        if !(1..=100).contains(&title.chars().count()) || title.chars().any(char::is_control) {
+            let message = "a title has 1 to 100 characters and no control characters";
+            return Err(HttpError::parameter("title", message));
+        }
+        Ok(Some(title.to_owned()))
+    }
+}
+
+/// A session that is known.
+async fn known(house: &House, id: &str) -> Result<Session, HttpError> {
+    let id = SessionId::parse(id)?;
+    if house.directory.is_known(&id).await? {
+        Ok(house.directory.open(&id))
+    } else {
+        Err(HttpError::new(StatusCode::NOT_FOUND, "session_not_found", "there is no such session"))
+    }
+}
+
+async fn record(house: &House, id: &SessionId) -> Result<SessionRecord, HttpError> {
+    let record = house.directory.store().session(id).await?;
+    record.ok_or_else(|| {
+        HttpError::new(StatusCode::NOT_FOUND, "session_not_found", "there is no such session")
+    })
+}
+
+async fn list(house: Data<House>, page: Query<Page>) -> Result<HttpResponse, HttpError> {
+    let sessions = house.directory.store().list(page.skip, page.limit()).await?;
+    Ok(HttpResponse::Ok().json(json!({ "sessions": sessions })))
+}
+
+async fn create(house: Data<House>, body: Payload) -> Result<HttpResponse, HttpError> {
+    let changes: Changes = request::optional_json(body, house.server.max_message_bytes).await?;
+    let title = changes.title()?;
+    let wanted = SessionSettings { persona: changes.persona, provider: changes.provider };
+    let settings = house.conversation.with_changes(&SessionSettings::default(), wanted)?;
+    let id = SessionId::generate();
+    let store = house.directory.store();
+    let mut record = store.create(&id, &settings).await?;
+    if let Some(title) = title {
+        record = store.rename(&id, &title).await?;
+    }
+    Ok(HttpResponse::Created().json(record))
+}
+
+async fn show(house: Data<House>, id: web::Path<String>) -> Result<HttpResponse, HttpError> {
+    Ok(HttpResponse::Ok().json(record(&house, &SessionId::parse(id.into_inner())?).await?))
+}
+
+async fn change(
+    house: Data<House>,
+    id: web::Path<String>,
+    body: Payload,
+) -> Result<HttpResponse, HttpError> {
+    let session = known(&house, &id).await?;
+    let changes: Changes = request::json(body, house.server.max_message_bytes).await?;
+    let title = changes.title()?;
+    let wanted = SessionSettings { persona: changes.persona, provider: changes.provider };
+    if wanted != SessionSettings::default() {
+        session.configure(wanted).await?;
+    }
+    if let Some(title) = title {
+        house.directory.store().rename(session.id(), &title).await?;
+    }
+    Ok(HttpResponse::Ok().json(record(&house, session.id()).await?))
+}
+
+async fn delete(house: Data<House>, id: web::Path<String>) -> Result<HttpResponse, HttpError> {
+    let session = known(&house, &id).await?;
+    house.directory.delete(session).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn history(
+    house: Data<House>,
+    id: web::Path<String>,
+    page: Query<Page>,
+) -> Result<HttpResponse, HttpError> {
+    let exchanges = known(&house, &id).await?.recent(page.limit()).await?;
+    let exchanges: Vec<_> = exchanges.iter().map(frames::exchange).collect();
+    Ok(HttpResponse::Ok().json(json!({ "exchanges": exchanges })))
+}
+
+async fn clear(house: Data<House>, id: web::Path<String>) -> Result<HttpResponse, HttpError> {
+    known(&house, &id).await?.clear().await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// The whole conversation, one exchange a line.
+async fn export(house: Data<House>, id: web::Path<String>) -> Result<HttpResponse, HttpError> {
+    let exchanges = known(&house, &id).await?.recent(usize::MAX).await?;
+    let mut lines = String::new();
+    for exchange in &exchanges {
+        lines.push_str(&frames::exchange(exchange).to_string());
+        lines.push('\n');
+    }
+    Ok(HttpResponse::Ok().content_type("application/jsonl; charset=utf-8").body(lines))
+}
+
+#[derive(Default, Deserialize)]
+struct InterruptCall {
+    turn: Option<TurnId>,
+    heard: Option<String>,
+}
+
+async fn interrupt(
+    house: Data<House>,
+    id: web::Path<String>,
+    body: Payload,
+) -> Result<HttpResponse, HttpError> {
+    let session = known(&house, &id).await?;
+    let call: InterruptCall = request::optional_json(body, house.server.max_message_bytes).await?;
+    let told = session.interrupt(call.turn, call.heard).await?;
+    Ok(HttpResponse::Ok().json(json!({ "turn": told.turn, "heard": told.text })))
+}
+
+#[derive(Deserialize)]
+struct TurnCall {
+    #[serde(flatten)]
+    fields: TurnFields,
+    /// `say` (default), `regenerate` or `speak`.
+    #[serde(default)]
+    purpose: Purpose,
+    /// Answer as server-sent events.
+    #[serde(default)]
+    stream: bool,
+    /// Tell the model's reasoning among the events.
+    #[serde(default)]
+    reasoning: bool,
+}
+
+/// Takes a turn: answers with one JSON object, or with the frames of the turn as events.
+async fn take_turn(
+    house: Data<House>,
+    id: web::Path<String>,
+    body: Payload,
+) -> Result<HttpResponse, HttpError> {
+    let session = known(&house, &id).await?;
+    let call: TurnCall = request::json(body, house.server.max_message_bytes).await?;
+    let submission = call.fields.submission(call.purpose)?;
+    let turn = submission.turn.id.clone();
+    let submitted = session.submit(submission).await?;
+    if call.stream {
+        return Ok(events(session, &turn, submitted.from, call.reasoning));
+    }
+    let told = collect(session.log(), &turn, submitted.from).await?;
+    Ok(HttpResponse::Ok().json(told))
+}
+
+/// A turn told whole.
+#[derive(Debug, Serialize)]
+pub(super) struct WholeTurn {
+    turn: TurnId,
+    replay: bool,
+    provider: String,
+    model: String,
+    sentences: Vec<Sentence>,
+    verdicts: Vec<Verdict>,
+    /// How it ended, its text and its timing.
+    #[serde(flatten)]
+    pub(super) outcome: Outcome,
+}
+
+/// Follows a turn in the log, from its `accepted` at `from` to its end.
+///
+/// # Errors
+/// When the turn failed, or its reader was too slow for the log.
+pub(super) async fn collect(
+    log: &EventLog,
+    turn: &TurnId,
+    from: u64,
+) -> Result<WholeTurn, HttpError> {
+    let mut follower = Follower::new(log, turn, from);
+    let (mut replay, mut provider, mut model) = (false, String::new(), String::new());
+    let (mut sentences, mut verdicts) = (Vec::new(), Vec::new());
+    loop {
+        let entry = follower.next(log).await?;
+        match &entry.event {
+            TurnEvent::Accepted { replay: again, .. } => replay = *again,
+            TurnEvent::Started { provider: by, model: with } => {
+                (provider, model) = (by.clone(), with.clone());
+            }
+            TurnEvent::Sentence(sentence) => sentences.push(sentence.clone()),
+            TurnEvent::Verdict(verdict) => verdicts.push(verdict.clone()),
+            TurnEvent::Finished(outcome) => {
+                let turn = turn.clone();
+                let outcome = outcome.clone();
+                return Ok(WholeTurn {
+                    turn,
+                    replay,
+                    provider,
+                    model,
+                    sentences,
+                    verdicts,
+                    outcome,
+                });
+            }
+            TurnEvent::Failed(error) => return Err(error.clone().into()),
+            _ => {}
+        }
+    }
+}
+
+/// Reads one turn's events out of a log.
+struct Follower {
+    turn: TurnId,
+    from: u64,
+    head: tokio::sync::watch::Receiver<u64>,
+    /// Whether the model's reasoning is told, too.
+    reasoning: bool,
+}
+
+impl Follower {
+    fn new(log: &EventLog, turn: &TurnId, from: u64) -> Self {
+        Self { turn: turn.clone(), from, head: log.watch(), reasoning: false }
+    }
+
+    async fn next(&mut self, log: &EventLog) -> Result<std::sync::Arc<Entry>, TurnError> {
+        let lost = || TurnError::new(TurnErrorCode::Internal, "the events of this turn are gone");
+        loop {
+            match log.read(self.from, 1) {
+                Read::Entries(entries) => match entries.into_iter().next() {
+                    Some(entry) => {
+                        self.from = entry.seq + 1;
+                        let told =
+                            self.reasoning || !matches!(entry.event, TurnEvent::Reasoning(_));
+                        if told && entry.turn == self.turn {
+                            return Ok(entry);
+                        }
+                    }
+                    None => self.head.changed().await.map_err(|_| lost())?,
+                },
+                Read::Lost => return Err(lost()),
+            }
+        }
+    }
+}
+
+/// The frames of a turn as server-sent events.
+fn events(session: Session, turn: &TurnId, from: u64, reasoning: bool) -> HttpResponse {
+    let follower = Follower { reasoning, ..Follower::new(session.log(), turn, from) };
+    let body = stream::unfold(Some((session, follower)), |state| async move {
+        let (session, mut follower) = state?;
+        let bytes = match timeout(HEARTBEAT, follower.next(session.log())).await {
+            Err(_) => return Some((Bytes::from_static(b": alive\n\n"), Some((session, follower)))),
+            Ok(Err(error)) => {
+                let frame = frames::error(&error.into(), None, Some(&follower.turn));
+                return Some((Bytes::from(format!("event: error\ndata: {frame}\n\n")), None));
+            }
+            Ok(Ok(entry)) => {
+                let (kind, seq) = (frames::event_type(&entry.event), entry.seq);
+                let frame = frames::event(session.id(), &entry);
+                (
+                    Bytes::from(format!("event: {kind}\nid: {seq}\ndata: {frame}\n\n")),
+                    entry.event.is_terminal(),
+                )
+            }
+        };
+        let (bytes, last) = bytes;
+        Some((bytes, (!last).then_some((session, follower))))
+    });
+    HttpResponse::Ok()
+        .content_type("text/event-stream; charset=utf-8")
+        .insert_header(("cache-control", "no-store"))
+        .insert_header(("x-accel-buffering", "no"))
+        .streaming(futures::StreamExt::map(body, Ok::<_, Infallible>))
+}

@@ -1,0 +1,69 @@
+//! What the service tells about itself: log lines and metrics.
+
+use std::{
+    io::IsTerminal,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::{
+    EnvFilter, filter::ParseError, fmt, layer::SubscriberExt, util::SubscriberInitExt,
+};
+
+use crate::settings::{LogFormat, TelemetrySettings};
+
+/// Libraries that tell more than an operator wants; `telemetry.log` can ask for it all the same.
+const QUIET: &str = "mistralrs=warn,mistralrs_core=warn,mistralrs_quant=warn,actix_server=warn";
+
+/// How often measured values are gathered up, whether anybody asks for the metrics or not.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Keeps the memory of the metrics bounded, for as long as it is polled.
+pub async fn keep_up(metrics: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        metrics.run_upkeep();
+    }
+}
+
+/// Starts to write log lines. A second call changes nothing.
+///
+/// # Errors
+/// When `telemetry.log` cannot be read.
+pub fn install_logging(settings: &TelemetrySettings) -> Result<(), ParseError> {
+    let filter = EnvFilter::try_new(format!("{QUIET},{}", settings.log))?;
+    let colours = std::io::stderr().is_terminal();
+    let registry = tracing_subscriber::registry().with(filter);
+    // The one before stays when there is one, as in tests.
+    let _ = match settings.format {
+        LogFormat::Text => {
+            registry.with(fmt::layer().with_ansi(colours).with_writer(std::io::stderr)).try_init()
+        }
+        LogFormat::Json => {
+            registry.with(fmt::layer().json().with_writer(std::io::stderr)).try_init()
+        }
+    };
+    Ok(())
+}
+
+/// The metrics of this process. They are installed at the first call.
+///
+/// # Errors
+/// When the exporter refuses our buckets.
+pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
+    static HANDLE: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
+    // Held to the end, so that of two threads that come at once the second finds the first one's.
+    let mut installed = HANDLE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(handle) = &*installed {
+        return Ok(handle.clone());
+    }
+    let seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+    let recorder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &seconds)?
+        .build_recorder();
+    let handle = installed.insert(recorder.handle()).clone();
+    // Another recorder keeps its place; then ours stays empty.
+    let _ = metrics::set_global_recorder(recorder);
+    Ok(handle)
+}

@@ -1,0 +1,385 @@
+//! The one path of a turn.
+//!
+//! ```text
+//! registry.pick ─▶ prompt (persona, style, knowledge, history that fits) ─▶ provider.generate
+//!   ─▶ think ─▶ cut ─▶ emotion ─▶ sentence ─▶ brevity ─▶ check ─▶ speech ─▶ Finished | Failed
+//! ```
+//!
+//! Nothing of an attempt leaves before its commit point, the first sentence: until then another
+//! provider may take over, and nobody notices. After it a failure is the turn's failure.
+
+mod attempt;
+mod failure;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+
+use anima_provider::{LaneId, Request};
+use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
+use tracing::{Instrument, info, info_span, warn};
+
+use super::{
+    Earlier, EndReason, Outcome, Task, Timing, Turn, TurnError, TurnErrorCode, TurnEvent,
+    prompt::{Ingredients, Persona, PromptError, Prompts, Style},
+    stages::Stages,
+};
+use crate::{
+    history::SessionSettings,
+    registry::{Entry, Registry},
+};
+use attempt::{Attempt, AttemptError};
+
+/// How often events may wait for the reader of a [`TurnStream`]; a full queue makes the provider
+/// wait.
+const QUEUE: usize = 64;
+
+/// Everything that answers: who, in whose voice, by which prompts.
+pub struct Conversation {
+    registry: Arc<Registry>,
+    prompts: Arc<Prompts>,
+    default_persona: String,
+    runtime: Handle,
+    running: Arc<AtomicUsize>,
+}
+
+/// A turn that is ready to be answered.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The turn.
+    pub turn: Turn,
+    /// Earlier exchanges, oldest first.
+    pub earlier: Vec<Earlier>,
+    /// What the session has chosen.
+    pub settings: SessionSettings,
+    /// Whose turn it is, for fair queueing.
+    pub lane: LaneId,
+}
+
+/// The events of a turn from `Queued` or `Started` to its end. Dropping it stops the turn.
+///
+/// What was released together comes together, so that nobody who stops in between has a sentence
+/// without its caption.
+#[derive(Debug)]
+pub struct TurnStream {
+    events: mpsc::Receiver<Vec<TurnEvent>>,
+    task: JoinHandle<()>,
+}
+
+impl TurnStream {
+    /// The next events; a terminal one is the last, and alone.
+    pub async fn next(&mut self) -> Option<Vec<TurnEvent>> {
+        self.events.recv().await
+    }
+
+    /// Events that have come already.
+    pub fn try_next(&mut self) -> Option<Vec<TurnEvent>> {
+        self.events.try_recv().ok()
+    }
+}
+
+impl Drop for TurnStream {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Counts a turn as running for as long as it lives.
+struct RunningGuard(Arc<AtomicUsize>);
+
+impl RunningGuard {
+    fn new(running: &Arc<AtomicUsize>) -> Self {
+        running.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(running))
+    }
+}
+
+impl Drop for RunningGuard {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Conversation {
+    /// A conversation whose turns run on the current runtime.
+    ///
+    /// # Errors
+    /// When the default persona does not exist, or a persona's provider.
+    pub fn new(
+        registry: Arc<Registry>,
+        prompts: Arc<Prompts>,
+        persona: &str,
+    ) -> Result<Self, PromptError> {
+        prompts.persona(persona)?;
+        for persona in prompts.personas() {
+            if let Some(name) = &persona.provider {
+                registry.resolve(name).map_err(|error| {
+                    PromptError::Unknown(format!("persona {}: {error}", persona.name))
+                })?;
+            }
+        }
+        Ok(Self {
+            registry,
+            prompts,
+            default_persona: persona.to_owned(),
+            runtime: Handle::current(),
+            running: Arc::default(),
+        })
+    }
+
+    /// The providers.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The personas and styles.
+    pub fn prompts(&self) -> &Prompts {
+        &self.prompts
+    }
+
+    /// The runtime that turns run on.
+    pub fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// The persona that speaks when nobody chose one.
+    pub fn default_persona(&self) -> &str {
+        &self.default_persona
+    }
+
+    /// How many turns are being answered.
+    pub fn running(&self) -> usize {
+        self.running.load(Ordering::SeqCst)
+    }
+
+    /// Answers a turn. It runs on its own task; nothing waits for a slow reader but the turn.
+    pub fn run(self: &Arc<Self>, job: Job) -> TurnStream {
+        let (sender, events) = mpsc::channel(QUEUE);
+        let conversation = Arc::clone(self);
+        let span = info_span!("turn", turn.id = %job.turn.id, lane = %job.lane.0);
+        let running = RunningGuard::new(&self.running);
+        let task = async move {
+            let _running = running;
+            let end = conversation.answer(&job, &sender).await;
+            // Nobody listens any more: the turn was given up, and its end with it.
+            let _ = sender.send(vec![end]).await;
+        };
+        TurnStream { events, task: self.runtime.spawn(task.instrument(span)) }
+    }
+
+    /// Looks whether everything that a turn names is there, before it is accepted.
+    ///
+    /// # Errors
+    /// When its persona, its style or its provider does not exist.
+    pub fn vet(&self, turn: &Turn, settings: &SessionSettings) -> Result<(), TurnError> {
+        let persona = self.persona(turn, settings)?;
+        if matches!(turn.task, Task::Answer { .. }) {
+            self.style(turn, persona)?;
+            self.candidates(turn, settings, persona)?;
+        }
+        Ok(())
+    }
+
+    /// `settings` with the `wanted` ones changed, by the names of the configuration.
+    ///
+    /// # Errors
+    /// When a wanted persona or provider does not exist.
+    pub fn with_changes(
+        &self,
+        settings: &SessionSettings,
+        wanted: SessionSettings,
+    ) -> Result<SessionSettings, TurnError> {
+        let mut settings = settings.clone();
+        if let Some(name) = wanted.persona {
+            self.prompts.persona(&name)?;
+            settings.persona = Some(name);
+        }
+        if let Some(name) = wanted.provider {
+            settings.provider = Some(self.registry.resolve(&name)?.to_owned());
+        }
+        Ok(settings)
+    }
+
+    /// How many earlier exchanges a turn is shown at most.
+    ///
+    /// # Errors
+    /// When its persona does not exist.
+    pub fn turns_shown(&self, turn: &Turn, settings: &SessionSettings) -> Result<usize, TurnError> {
+        let shown = turn.context.turns.unwrap_or(self.persona(turn, settings)?.turns);
+        Ok(usize::try_from(shown).unwrap_or(usize::MAX).min(100))
+    }
+
+    async fn answer(&self, job: &Job, events: &mpsc::Sender<Vec<TurnEvent>>) -> TurnEvent {
+        let began = Instant::now();
+        let result = match &job.turn.task {
+            Task::Speak { text } => Ok(speak(text.as_str(), began, events).await),
+            Task::Answer { .. } => self.ask(job, began, events).await,
+        };
+        match result {
+            Ok(outcome) => {
+                record(&outcome);
+                TurnEvent::Finished(outcome)
+            }
+            Err(error) => {
+                metrics::counter!("anima_turns_total", "outcome" => "failed").increment(1);
+                warn!(error = %error, code = ?error.code, "Turn {} failed", job.turn.id);
+                TurnEvent::Failed(error)
+            }
+        }
+    }
+
+    /// Asks one provider after the other until one says its first sentence.
+    async fn ask(
+        &self,
+        job: &Job,
+        began: Instant,
+        events: &mpsc::Sender<Vec<TurnEvent>>,
+    ) -> Result<Outcome, TurnError> {
+        let persona = self.persona(&job.turn, &job.settings)?;
+        let style = self.style(&job.turn, persona)?;
+        let mut last = TurnError::new(TurnErrorCode::Internal, "no provider is configured");
+        for entry in self.candidates(&job.turn, &job.settings, persona)? {
+            let name = entry.provider.name().to_owned();
+            let attempted = async {
+                let (request, limit) = self.request(job, persona, style, &entry)?;
+                let stages = Stages::new(limit, &style.cut);
+                Attempt::new(&entry, stages, began, events).run(request).await
+            };
+            match attempted.await {
+                Ok(outcome) => {
+                    let (total, first) =
+                        (outcome.timing.total_ms, outcome.timing.first_sentence_ms);
+                    info!(provider.name = name, reason = ?outcome.reason, total_ms = total, first_sentence_ms = first,
+                        "Answered turn {} with {name}", job.turn.id);
+                    return Ok(outcome);
+                }
+                Err(AttemptError::Final(error)) => return Err(error),
+                Err(AttemptError::Transferable(error)) => {
+                    warn!(provider.name = name, error = %error, "{name} gave no answer to turn {}", job.turn.id);
+                    last = error;
+                }
+            }
+        }
+        Err(last)
+    }
+
+    fn persona(&self, turn: &Turn, settings: &SessionSettings) -> Result<&Persona, TurnError> {
+        let wanted = turn.choice.persona.as_deref().or(settings.persona.as_deref());
+        Ok(self.prompts.persona(wanted.unwrap_or(&self.default_persona))?)
+    }
+
+    fn style(&self, turn: &Turn, persona: &Persona) -> Result<&Style, TurnError> {
+        Ok(self.prompts.style(turn.choice.style.as_deref().unwrap_or(&persona.style))?)
+    }
+
+    /// Those who may answer, the one to ask first in front.
+    fn candidates(
+        &self,
+        turn: &Turn,
+        settings: &SessionSettings,
+        persona: &Persona,
+    ) -> Result<Vec<Entry>, TurnError> {
+        let wanted = turn.choice.provider.as_deref().or(settings.provider.as_deref());
+        self.registry.pick(wanted.or(persona.provider.as_deref()))
+    }
+
+    /// The request to a provider, with as much of the history as its context holds, and the limit
+    /// of the answer's length.
+    fn request(
+        &self,
+        job: &Job,
+        persona: &Persona,
+        style: &Style,
+        entry: &Entry,
+    ) -> Result<(Request, Option<u32>), TurnError> {
+        let Task::Answer { said, images } = &job.turn.task else {
+            return Err(TurnError::new(TurnErrorCode::Internal, "there is nothing to ask a model"));
+        };
+        let capabilities = entry.provider.capabilities();
+        if !images.is_empty() && !capabilities.images {
+            let message = format!("the provider {} does not look at images", entry.provider.name());
+            return Err(TurnError::new(TurnErrorCode::Unsupported, message));
+        }
+        let mut earlier = job.earlier.as_slice();
+        loop {
+            let ingredients = Ingredients {
+                persona,
+                style,
+                earlier,
+                knowledge: &job.turn.context.knowledge,
+                said: said.as_str(),
+                images,
+            };
+            let prompt = ingredients.prompt(&self.prompts, capabilities)?;
+            let choice = &job.turn.choice;
+            let sampling =
+                choice.sampling.clone().or(&prompt.sampling).or(&choice.surface_sampling);
+            let reserved =
+                usize::try_from(sampling.max_tokens.unwrap_or(256)).unwrap_or(usize::MAX);
+            let request = Request { input: prompt.input, sampling, lane: job.lane.clone() };
+            let fits = match (entry.provider.count_tokens(&request), capabilities.context_length) {
+                (Some(tokens), Some(context)) => tokens + reserved.min(context / 2) <= context,
+                _ => true,
+            };
+            match earlier {
+                [_, rest @ ..] if !fits => earlier = rest,
+                _ => return Ok((request, ingredients.limit())),
+            }
+        }
+    }
+}
+
+/// Speaks a text as it stands.
+async fn speak(text: &str, began: Instant, events: &mpsc::Sender<Vec<TurnEvent>>) -> Outcome {
+    let mut stages = Stages::new(None, &[]);
+    let mut timing = Timing::default();
+    let mut released = stages.push(text);
+    released.extend(stages.finish());
+    if !released.is_empty() {
+        timing.first_sentence_ms = Some(milliseconds(began));
+        // The turn was given up: there is nobody to tell.
+        let _ = events.send(released).await;
+    }
+    timing.total_ms = milliseconds(began);
+    Outcome {
+        reason: EndReason::Complete,
+        text: stages.released().to_owned(),
+        heard: None,
+        usage: None,
+        timing,
+    }
+}
+
+/// Milliseconds since `began`.
+fn milliseconds(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Counts an answered turn.
+fn record(outcome: &Outcome) {
+    let reason = match outcome.reason {
+        EndReason::Complete => "complete",
+        EndReason::Interrupted => "interrupted",
+        EndReason::Length => "length",
+        EndReason::Filtered => "filtered",
+    };
+    metrics::counter!("anima_turns_total", "outcome" => reason).increment(1);
+    let seconds = |milliseconds: u64| std::time::Duration::from_millis(milliseconds).as_secs_f64();
+    if let Some(first) = outcome.timing.first_token_ms {
+        metrics::histogram!("anima_first_token_seconds").record(seconds(first));
+    }
+    if let Some(first) = outcome.timing.first_sentence_ms {
+        metrics::histogram!("anima_first_sentence_seconds").record(seconds(first));
+    }
+    metrics::histogram!("anima_turn_seconds").record(seconds(outcome.timing.total_ms));
+    if let Some(usage) = outcome.usage {
+        metrics::counter!("anima_tokens_total", "kind" => "prompt")
+            .increment(u64::from(usage.prompt_tokens));
+        metrics::counter!("anima_tokens_total", "kind" => "completion")
+            .increment(u64::from(usage.completion_tokens));
+    }
+}

@@ -1,0 +1,277 @@
+//! The prompts folder: `styles.toml`, `*.j2` and `personas/*.toml`.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use anima_provider::{Capabilities, Sampling};
+use minijinja::{Environment, UndefinedBehavior, path_loader};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use super::{Earlier, Emotion, Ingredients, Language, PromptError};
+use crate::settings::unknown_name;
+
+/// Every style and persona.
+#[derive(Debug)]
+pub struct Prompts {
+    templates: Environment<'static>,
+    styles: BTreeMap<String, Style>,
+    personas: BTreeMap<String, Persona>,
+}
+
+/// How a prompt is made.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Style {
+    /// Its name: the key in `styles.toml`.
+    #[serde(skip)]
+    pub name: String,
+    /// What the template makes.
+    pub input: StyleInput,
+    /// The template, for each language.
+    pub template: StyleTemplate,
+    /// Texts at which the answer ends.
+    #[serde(default)]
+    pub stop: Vec<String>,
+    /// Texts that are no part of the answer wherever they stand.
+    #[serde(default)]
+    pub cut: Vec<String>,
+    /// The answer has fewer units than this.
+    #[serde(default)]
+    pub limit: Option<u32>,
+    /// How the answer is drawn, where nobody stronger says.
+    #[serde(default)]
+    pub sampling: Sampling,
+}
+
+/// What a style's template makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StyleInput {
+    /// The system text of a chat.
+    Chat,
+    /// The whole prompt.
+    Text,
+}
+
+/// The template of a style.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum StyleTemplate {
+    /// One for all languages.
+    One(String),
+    /// One for each.
+    Each {
+        /// Chinese.
+        zh: String,
+        /// English.
+        en: String,
+    },
+}
+
+impl StyleTemplate {
+    /// The file for a language.
+    pub fn file(&self, language: Language) -> &str {
+        match (self, language) {
+            (Self::One(file), _)
+            | (Self::Each { zh: file, .. }, Language::Zh)
+            | (Self::Each { en: file, .. }, Language::En) => file,
+        }
+    }
+}
+
+/// Who the digital human is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Persona {
+    /// Its name: that of the file.
+    #[serde(skip)]
+    pub name: String,
+    /// Its name for people.
+    pub title: String,
+    /// The language of its prompts.
+    pub language: PersonaLanguage,
+    /// The style, unless the request names another.
+    pub style: String,
+    /// The provider, unless the request or the session names another.
+    #[serde(default)]
+    pub provider: Option<String>,
+    /// Whether the model is told to mark emotions.
+    #[serde(default)]
+    pub emotions: bool,
+    /// Earlier exchanges that the model is shown, at most.
+    #[serde(default = "default_turns")]
+    pub turns: u32,
+    /// The answer has fewer units than this, whatever the style says.
+    #[serde(default)]
+    pub limit: Option<u32>,
+    /// How the answer is drawn.
+    #[serde(default)]
+    pub sampling: Sampling,
+    /// Who it is, as the model is told.
+    pub system: SystemText,
+}
+
+fn default_turns() -> u32 {
+    5
+}
+
+/// Who the digital human is, in each language.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SystemText {
+    /// Chinese.
+    pub zh: String,
+    /// English.
+    pub en: String,
+}
+
+/// The language of a persona's prompts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PersonaLanguage {
+    /// Chinese.
+    Zh,
+    /// English.
+    En,
+    /// That of the person's words.
+    Auto,
+}
+
+impl PersonaLanguage {
+    /// The language for these words.
+    pub fn resolve(self, said: &str) -> Language {
+        match self {
+            Self::Zh => Language::Zh,
+            Self::En => Language::En,
+            Self::Auto => Language::of(said),
+        }
+    }
+}
+
+impl Persona {
+    /// Who the digital human is.
+    pub fn system(&self, language: Language) -> &str {
+        match language {
+            Language::Zh => &self.system.zh,
+            Language::En => &self.system.en,
+        }
+    }
+}
+
+impl Prompts {
+    /// Reads the folder and renders every style for every persona once, so that a broken template
+    /// is found at start and not while somebody waits for an answer.
+    ///
+    /// # Errors
+    /// What is wrong, with the file.
+    pub fn load(folder: &Path) -> Result<Self, PromptError> {
+        let mut templates = Environment::new();
+        templates.set_loader(path_loader(folder));
+        templates.set_undefined_behavior(UndefinedBehavior::Strict);
+        templates.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        let mut styles: BTreeMap<String, Style> = read(&folder.join("styles.toml"))?;
+        for (name, style) in &mut styles {
+            style.name.clone_from(name);
+            if let Err((key, range)) = style.sampling.validate() {
+                return Err(file_error(
+                    &folder.join("styles.toml"),
+                    format!("{name}.sampling.{key} must be {range}"),
+                ));
+            }
+        }
+        let prompts =
+            Self { templates, styles, personas: read_personas(&folder.join("personas"))? };
+        prompts.rehearse()?;
+        Ok(prompts)
+    }
+
+    /// The templates.
+    pub(super) fn templates(&self) -> &Environment<'static> {
+        &self.templates
+    }
+
+    /// The persona of this name.
+    ///
+    /// # Errors
+    /// When there is none; the message names the nearest.
+    pub fn persona(&self, name: &str) -> Result<&Persona, PromptError> {
+        self.personas.get(name).ok_or_else(|| {
+            PromptError::Unknown(unknown_name(
+                "persona",
+                name,
+                self.personas.keys().map(String::as_str),
+            ))
+        })
+    }
+
+    /// The style of this name.
+    ///
+    /// # Errors
+    /// When there is none; the message names the nearest.
+    pub fn style(&self, name: &str) -> Result<&Style, PromptError> {
+        self.styles.get(name).ok_or_else(|| {
+            PromptError::Unknown(unknown_name(
+                "style",
+                name,
+                self.styles.keys().map(String::as_str),
+            ))
+        })
+    }
+
+    /// Every persona, by name.
+    pub fn personas(&self) -> impl Iterator<Item = &Persona> {
+        self.personas.values()
+    }
+
+    fn rehearse(&self) -> Result<(), PromptError> {
+        let capabilities =
+            Capabilities { chat: true, text: true, images: true, context_length: None };
+        let earlier =
+            [Earlier { said: "a".to_owned(), heard: "b".to_owned(), emotion: Some(Emotion::Joy) }];
+        let knowledge = ["c".to_owned()];
+        for persona in self.personas.values() {
+            self.style(&persona.style)?;
+            for style in self.styles.values() {
+                for said in ["你好", "hello"] {
+                    let ingredients = Ingredients {
+                        persona,
+                        style,
+                        earlier: &earlier,
+                        knowledge: &knowledge,
+                        said,
+                        images: &[],
+                    };
+                    ingredients.prompt(self, &capabilities)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_personas(folder: &Path) -> Result<BTreeMap<String, Persona>, PromptError> {
+    let entries = fs::read_dir(folder).map_err(|error| file_error(folder, error.to_string()))?;
+    let mut personas = BTreeMap::new();
+    for entry in entries {
+        let path = entry.map_err(|error| file_error(folder, error.to_string()))?.path();
+        let Some(name) = path.file_stem().and_then(|name| name.to_str()) else { continue };
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let mut persona: Persona = read(&path)?;
+        name.clone_into(&mut persona.name);
+        if let Err((key, range)) = persona.sampling.validate() {
+            return Err(file_error(&path, format!("sampling.{key} must be {range}")));
+        }
+        personas.insert(persona.name.clone(), persona);
+    }
+    Ok(personas)
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T, PromptError> {
+    let text = fs::read_to_string(path).map_err(|error| file_error(path, error.to_string()))?;
+    toml::from_str(&text).map_err(|error| file_error(path, error.to_string()))
+}
+
+fn file_error(path: &Path, message: String) -> PromptError {
+    PromptError::File { file: path.display().to_string(), message }
+}

@@ -1,0 +1,117 @@
+//! The stages of an answer joined in their order: think ▸ cut ▸ emotion ▸ sentence ▸ brevity ▸
+//! check ▸ speech.
+
+use super::{
+    Sentence, TurnEvent,
+    brevity::{Brevity, Budget},
+    check::Check,
+    cut::Cut,
+    emotion::{EmotionFilter, Marked},
+    sentence::{Draft, Segmenter, SegmenterOptions},
+    speech::speech,
+    think::ThinkFilter,
+};
+
+/// Turns the pieces of text that a provider yields into what leaves the turn.
+pub(super) struct Stages {
+    think: ThinkFilter,
+    cut: Cut,
+    emotion: EmotionFilter,
+    segmenter: Segmenter,
+    brevity: Brevity,
+    check: Check,
+    sentences: u32,
+    released: String,
+    full: bool,
+}
+
+impl Stages {
+    /// Stages for an answer of fewer than `limit` units, from which the texts `cut` are taken out.
+    pub(super) fn new(limit: Option<u32>, cut: &[String]) -> Self {
+        Self {
+            think: ThinkFilter::new(false),
+            cut: Cut::new(cut),
+            emotion: EmotionFilter::new(),
+            segmenter: Segmenter::new(SegmenterOptions::default()),
+            brevity: Brevity::new(Budget { fewer_than: limit }),
+            check: Check,
+            sentences: 0,
+            released: String::new(),
+            full: false,
+        }
+    }
+
+    /// Takes a piece of the model's text and gives back what can be released now.
+    pub(super) fn push(&mut self, piece: &str) -> Vec<TurnEvent> {
+        let mut events = Vec::new();
+        let thought = self.think.push(piece);
+        reason(thought.reasoning, &mut events);
+        let text = self.cut.push(&thought.answer);
+        let marked = self.emotion.push(&text);
+        self.segment(marked, &mut events);
+        events
+    }
+
+    /// Takes the end of the text.
+    pub(super) fn finish(&mut self) -> Vec<TurnEvent> {
+        let mut events = Vec::new();
+        let thought = self.think.finish();
+        reason(thought.reasoning, &mut events);
+        let text = self.cut.push(&thought.answer) + &self.cut.finish();
+        let mut marked = self.emotion.push(&text);
+        marked.extend(self.emotion.finish());
+        self.segment(marked, &mut events);
+        if let Some(draft) = self.segmenter.finish() {
+            self.release(draft, &mut events);
+        }
+        events
+    }
+
+    /// Whether the answer is as long as it may be: nothing more will be released.
+    pub(super) fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// Everything released so far.
+    pub(super) fn released(&self) -> &str {
+        &self.released
+    }
+
+    fn segment(&mut self, marked: Vec<Marked>, events: &mut Vec<TurnEvent>) {
+        for mark in marked {
+            for draft in self.segmenter.push(mark) {
+                self.release(draft, events);
+            }
+        }
+    }
+
+    fn release(&mut self, draft: Draft, events: &mut Vec<TurnEvent>) {
+        if self.full {
+            return;
+        }
+        let kept = self.brevity.push(draft);
+        self.full = kept.full;
+        let Some(draft) = kept.draft else { return };
+        let sentence = Sentence {
+            index: self.sentences,
+            speech: speech(&draft.text),
+            text: draft.text,
+            emotion: draft.emotion,
+            actions: draft.actions,
+            sources: Vec::new(),
+        };
+        self.sentences += 1;
+        self.released.push_str(&sentence.text);
+        let verdict = self.check.push(&sentence);
+        events.push(TurnEvent::Delta(sentence.text.clone()));
+        events.push(TurnEvent::Sentence(sentence));
+        events.push(TurnEvent::Verdict(verdict));
+    }
+}
+
+/// Tells a piece of reasoning, if there is any.
+fn reason(reasoning: String, events: &mut Vec<TurnEvent>) {
+    if !reasoning.is_empty() {
+        events.push(TurnEvent::Reasoning(reasoning));
+    }
+}

@@ -1,0 +1,29 @@
+//! The service from outside: everything here goes through its port.
+//!
+//! A [`helpers::TestApp`] is a whole service on a free port with a data folder of its own. Only the
+//! models are doubles: scripted, or fed by the test piece by piece.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends where something is not as it has to be"
+)]
+
+mod client;
+mod commands;
+mod fallback;
+mod heard;
+mod helpers;
+mod identity;
+mod limits;
+mod linly;
+mod operations;
+mod origin;
+mod providers;
+mod raw;
+mod regenerate;
+mod rest;
+mod resume;
+mod shutdown;
+mod socket;
+mod turns;

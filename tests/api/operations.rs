@@ -1,0 +1,62 @@
+//! What operators and their machines ask.
+
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use crate::{
+    client::Client,
+    helpers::{TestApp, eventually},
+    providers::{ANSWER, answering, hanging},
+};
+
+#[tokio::test]
+async fn health_says_that_the_process_lives() {
+    let app = TestApp::start(vec![answering("demo", ANSWER)]).await;
+    let health = app.get("/healthz").await;
+    assert_eq!(health, json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }));
+}
+
+#[tokio::test]
+async fn readiness_says_who_answers_and_how_many_turns_run() {
+    let model = hanging("demo");
+    let app = TestApp::start(vec![model.clone(), answering("other", ANSWER)]).await;
+    let ready = app.get("/readyz").await;
+    let idle = json!({
+        "ready": true, "store": "ok", "draining": false, "providers": ["demo", "other"],
+        "running_turns": 0,
+    });
+    assert_eq!(ready, idle);
+    let (mut client, _) = Client::join(&app, "").await;
+    client.say("one", "你好").await;
+    client.sentences("one", 2).await;
+    assert_eq!(app.get("/readyz").await["running_turns"], 1);
+    client.send(&json!({ "type": "interrupt" })).await;
+    client.next_of_type("heard").await;
+    eventually("the model stops", || model.running() == 0).await;
+}
+
+#[tokio::test]
+async fn metrics_are_told_in_prometheus_form() {
+    let app = TestApp::start(vec![hanging("demo"), answering("other", ANSWER)]).await;
+    let (mut client, _) = Client::join(&app, "").await;
+    client.say("one", "你好").await;
+    client.sentences("one", 2).await;
+    let say = json!({ "type": "say", "turn": "two", "text": "你好", "provider": "other" });
+    client.send(&say).await;
+    client.turn("two").await.finished("complete");
+    let response = app.request(Method::GET, "/metrics").send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert!(response.headers()["content-type"].to_str().unwrap().starts_with("text/plain"));
+    let metrics = response.text().await.unwrap();
+    for name in [
+        "anima_turns_total{outcome=\"complete\"}",
+        "anima_turns_total{outcome=\"interrupted\"}",
+        "anima_first_token_seconds",
+        "anima_first_sentence_seconds",
+        "anima_turn_seconds_bucket",
+        "anima_tokens_total{kind=\"completion\"}",
+        "anima_open_sockets",
+    ] {
+        assert!(metrics.contains(name), "{name} is missing:\n{metrics}");
+    }
+}
