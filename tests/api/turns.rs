@@ -2,7 +2,7 @@
 
 use anima_provider::{FinishReason, ProviderEvent, Script, Step};
 use futures::future::join_all;
-use reqwest::{Method, StatusCode};
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::{
