@@ -40,14 +40,15 @@ pub struct Application {
 }
 
 impl Application {
-    /// Loads the models, opens the store and binds the port. Must be called on the runtime that
-    /// turns are to run on.
+    /// Binds the port, opens the store and loads the models, the quick things first. Must be
+    /// called on the runtime that turns are to run on.
     ///
     /// # Errors
     /// When any of it fails; the message says what and where.
     pub async fn build(settings: Settings) -> anyhow::Result<Self> {
+        let ground = Ground::prepare(&settings)?;
         let registry = Registry::load(&settings).await?;
-        Self::with_registry(settings, registry)
+        Self::wire(settings, ground, registry)
     }
 
     /// The same with providers that are ready already.
@@ -55,17 +56,18 @@ impl Application {
     /// # Errors
     /// As [`Application::build`].
     pub fn with_registry(settings: Settings, registry: Registry) -> anyhow::Result<Self> {
+        let ground = Ground::prepare(&settings)?;
+        Self::wire(settings, ground, registry)
+    }
+
+    fn wire(settings: Settings, ground: Ground, registry: Registry) -> anyhow::Result<Self> {
+        let Ground { listener, prompts, store } = ground;
         let metrics = telemetry::install_metrics()?;
-        let prompts = Prompts::load(&settings.resolve(&settings.turn.prompts))?;
         let conversation =
             Conversation::new(Arc::new(registry), Arc::new(prompts), &settings.turn.persona)?;
         let conversation = Arc::new(conversation);
-        let store = open_store(&settings)?;
         let directory = Directory::new(store, Arc::clone(&conversation), settings.session.clone());
         let service = watch::Sender::new(Service::Open);
-        let wanted = SocketAddr::new(settings.server.host, settings.server.port);
-        let listener = TcpListener::bind(wanted)
-            .with_context(|| format!("cannot listen on {wanted}; is another service there?"))?;
         let address = listener.local_addr()?;
         let patience = Duration::from_millis(settings.server.drain_ms);
         let house = Data::new(House {
@@ -116,6 +118,25 @@ impl Application {
         self.service.send_replace(Service::Ended);
         handle.stop(true).await;
         server.await?
+    }
+}
+
+/// What a service stands on, ready in an instant; whatever is wrong with it is said before a model
+/// is loaded for minutes.
+struct Ground {
+    listener: TcpListener,
+    prompts: Prompts,
+    store: Arc<dyn HistoryStore>,
+}
+
+impl Ground {
+    fn prepare(settings: &Settings) -> anyhow::Result<Self> {
+        let prompts = Prompts::load(&settings.resolve(&settings.turn.prompts))?;
+        prompts.persona(&settings.turn.persona).context("turn.persona")?;
+        let wanted = SocketAddr::new(settings.server.host, settings.server.port);
+        let listener = TcpListener::bind(wanted)
+            .with_context(|| format!("cannot listen on {wanted}; is another service there?"))?;
+        Ok(Self { listener, prompts, store: open_store(settings)? })
     }
 }
 

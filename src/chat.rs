@@ -5,10 +5,11 @@
 
 use std::{
     io::{IsTerminal, Write},
+    net::SocketAddr,
     time::Duration,
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::{
@@ -25,31 +26,33 @@ use tokio_tungstenite::{
 
 use crate::{app::Application, settings::Settings, telemetry, turn::TurnId};
 
-/// Where a service listens by default.
-pub const DEFAULT_URL: &str = "ws://127.0.0.1:7871/ws";
-
 /// How long the last words of a conversation may take when the input ends.
 const LAST_WORDS: Duration = Duration::from_mins(2);
 
-/// Talks with the service at `url` until the input ends. When none listens at the default
-/// address, one is started with `settings` and ends with the conversation.
+/// Talks with the service at `url` until the input ends.
 ///
 /// # Errors
-/// When no service can be reached or started, or the connection breaks.
-pub async fn run(url: &str, settings: impl Fn() -> anyhow::Result<Settings>) -> anyhow::Result<()> {
-    match connect(url).await {
-        Ok(socket) => Conversation::new(socket).run().await,
-        Err(_) if url == DEFAULT_URL => {
-            say("No service listens; starting one …\n")?;
-            let service = OwnService::start(settings()?).await?;
-            let socket =
-                connect(&service.url).await.context("cannot reach the service just started")?;
-            let outcome = Conversation::new(socket).run().await;
-            service.stop().await?;
-            outcome
-        }
-        Err(error) => Err(error).with_context(|| format!("cannot reach {url}")),
+/// When the service cannot be reached, or the connection breaks.
+pub async fn talk(url: &str) -> anyhow::Result<()> {
+    let socket = connect(url).await.map_err(|error| anyhow!("cannot reach {url}: {error}"))?;
+    Conversation::new(socket).run().await
+}
+
+/// Talks with the service that `settings` describe. When it does not listen, it is started, and
+/// ends with the conversation.
+///
+/// # Errors
+/// When the service cannot be reached or started, or the connection breaks.
+pub async fn talk_here(settings: Settings) -> anyhow::Result<()> {
+    let address = SocketAddr::new(settings.server.host, settings.server.port);
+    if address.port() != 0 && TcpStream::connect(address).await.is_ok() {
+        return talk(&format!("ws://{address}/ws")).await;
     }
+    say("No service listens; starting one …\n")?;
+    let service = OwnService::start(settings).await?;
+    let outcome = talk(&service.url).await;
+    service.stop().await?;
+    outcome
 }
 
 /// A service that lives as long as the conversation.

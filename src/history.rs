@@ -36,6 +36,10 @@ pub struct NewTurn {
     pub recent: usize,
     /// Settings of the session, should this turn be its first.
     pub settings: SessionSettings,
+    /// Whether the caller is answering this very turn. When it is not and the store holds the turn
+    /// as running, its answer was lost on the way (the acknowledgement of its `begin` came too
+    /// late, say), and it opens again.
+    pub running_here: bool,
 }
 
 /// Whether a new answer takes the place of an old one.

@@ -9,11 +9,14 @@ use anima::{
     telemetry,
 };
 use clap::{Args, Parser, Subcommand};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+};
 
 /// The brain of a digital human, as one service.
 #[derive(Parser)]
-#[command(version, about)]
+#[command(version, about, args_conflicts_with_subcommands = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -52,9 +55,10 @@ struct Serve {
 
 #[derive(Args)]
 struct Chat {
-    /// The service to talk to.
-    #[arg(long, default_value = chat::DEFAULT_URL)]
-    url: String,
+    /// The service to talk to; without it, the one of the configuration, which is started when it
+    /// does not listen.
+    #[arg(long)]
+    url: Option<String>,
     #[command(flatten)]
     serve: Serve,
 }
@@ -106,17 +110,34 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
          Talk:     make chat          (in another terminal; or: anima chat --url ws://{address}/ws)\n\
          Stop:     Ctrl-C\n"
     )?;
-    let stop = async {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+    let (stop, stopped) = oneshot::channel();
+    let impatience = async {
+        let mut signals = async || {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        };
+        signals().await;
+        // The service may have ended by itself; then there is nothing to stop.
+        let _ = stop.send(());
+        signals().await;
     };
-    Ok(application.run_until_stopped(stop).await?)
+    let stopped = async {
+        // A dropped sender means that a second signal came, which ends everything at once.
+        let _ = stopped.await;
+    };
+    tokio::select! {
+        ended = application.run_until_stopped(stopped) => Ok(ended?),
+        () = impatience => anyhow::bail!("stopped at once; turns that were running can be asked for again"),
+    }
 }
 
 async fn converse(options: &Chat) -> anyhow::Result<()> {
-    chat::run(&options.url, || options.serve.settings()).await
+    match &options.url {
+        Some(url) => chat::talk(url).await,
+        None => chat::talk_here(options.serve.settings()?).await,
+    }
 }
 
 /// Shows what the files, the variables and the command line add up to.

@@ -32,7 +32,7 @@ pub enum RegistryError {
         message: String,
     },
     /// It cannot be made ready.
-    #[error("providers.{name}: {source}")]
+    #[error("providers.{name} cannot be made ready")]
     Load {
         /// The provider.
         name: String,

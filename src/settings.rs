@@ -14,6 +14,7 @@ use std::{
 use config::{Config, Environment, File, FileFormat};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tracing_subscriber::EnvFilter;
 
 pub use error::SettingsError;
 pub(crate) use error::unknown_name;
@@ -216,11 +217,21 @@ impl Settings {
             ("server.messages_per_minute", self.server.messages_per_minute as usize),
             ("server.max_connections", self.server.max_connections),
             ("session.log_bytes", self.session.log_bytes),
+            (
+                "session.log_seconds",
+                usize::try_from(self.session.log_seconds).unwrap_or(usize::MAX),
+            ),
             ("history.ttl_days", self.history.ttl_days as usize),
         ] {
             if value == 0 {
                 return refuse(key, "must be at least 1".to_owned());
             }
+        }
+        if let Err(error) = EnvFilter::try_new(&self.telemetry.log) {
+            return refuse(
+                "telemetry.log",
+                format!("{:?} is no filter: {error}", self.telemetry.log),
+            );
         }
         let mut names: BTreeMap<&str, &str> = BTreeMap::new();
         for (name, provider) in &self.providers {

@@ -93,8 +93,14 @@ pub fn routes(config: &mut ServiceConfig) {
         )
         .service(resource("/ws", web::get().to(socket::open)))
         .configure(rest::routes)
-        .service(resource("/healthz", web::get().to(operations::health)))
-        .service(resource("/readyz", web::get().to(operations::ready)))
+        .service(
+            resource("/healthz", web::get().to(operations::health))
+                .route(web::head().to(operations::health)),
+        )
+        .service(
+            resource("/readyz", web::get().to(operations::ready))
+                .route(web::head().to(operations::ready)),
+        )
         .service(resource("/metrics", web::get().to(operations::metrics)))
         .default_service(web::to(error::not_found));
 }

@@ -31,6 +31,7 @@ macro_rules! check_contract {
                 the_same_turn_again_is_replayed_once_it_has_finished
                 other_content_under_a_known_id_is_a_conflict
                 a_known_id_changes_nothing
+                a_turn_that_nobody_runs_opens_again
                 a_failed_turn_opens_again_in_its_old_position
                 an_incomplete_turn_opens_again_in_its_old_position
                 the_newest_finished_exchanges_come_along_oldest_first
@@ -112,6 +113,7 @@ pub(crate) fn turn(name: &str, words: &str) -> NewTurn {
         settles: None,
         recent: 10,
         settings: SessionSettings::default(),
+        running_here: true,
     }
 }
 

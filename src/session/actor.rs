@@ -161,9 +161,13 @@ impl Actor {
             settles: self.current.as_ref().map(|current| current.settlement(heard.as_deref())),
             recent: conversation.turns_shown(&turn, &self.settings)?,
             settings: self.settings.clone(),
+            running_here: self
+                .current
+                .as_ref()
+                .is_some_and(|current| current.turn == turn.id && current.is_running()),
         };
-        match self.begin(&new).await? {
-            Begun::New(opened) => Ok(self.open(turn, *opened, new.settles)),
+        match within(self.house.store().begin(&self.id, &new)).await? {
+            Begun::New(opened) => Ok(self.open(turn, *opened, new.settles).await),
             Begun::Replay(exchange) => Ok(self.tell_again(&turn.id, *exchange)),
             Begun::Running => match &self.current {
                 Some(current) if current.turn == turn.id && current.is_running() => {
@@ -175,28 +179,21 @@ impl Actor {
                 }
             },
             Begun::Conflict => Err(CommandError::TurnIdConflict),
-            Begun::NothingToReplace => Err(CommandError::TurnNotFound),
-        }
-    }
-
-    /// Opens a turn in the store. One whose end the store could not keep is still running there;
-    /// it is put right first.
-    async fn begin(&mut self, new: &NewTurn) -> Result<Begun, CommandError> {
-        let store = self.house.store();
-        let begun = within(store.begin(&self.id, new)).await?;
-        let stale =
-            self.current.as_ref().filter(|current| current.turn == new.id && !current.is_running());
-        match (begun, stale) {
-            (Begun::Running, Some(current)) => {
-                within(store.finish(&current.fence, &current.turn, &current.answer)).await?;
-                Ok(within(store.begin(&self.id, new)).await?)
-            }
-            (begun, _) => Ok(begun),
+            Begun::NothingToReplace => Err(CommandError::NothingToRegenerate),
         }
     }
 
     /// Ends the turn before in the log, as the store has already settled it, and starts the new one.
-    fn open(&mut self, mut turn: Turn, opened: Opened, settled: Option<Settlement>) -> Submitted {
+    async fn open(
+        &mut self,
+        mut turn: Turn,
+        opened: Opened,
+        settled: Option<Settlement>,
+    ) -> Submitted {
+        if let Some(before) = self.current.take() {
+            // It leaves its place in the provider's queue before the new turn asks for one.
+            before.stop().await;
+        }
         if let Some(Settlement { turn, running: Some(answer), .. }) = settled
             && let Some(outcome) = answer.outcome
         {

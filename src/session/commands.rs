@@ -96,6 +96,9 @@ pub enum CommandError {
     /// There is no such turn, or nothing to answer again.
     #[error("there is no such turn")]
     TurnNotFound,
+    /// There is no answer that another could take the place of.
+    #[error("there is no question to answer again")]
+    NothingToRegenerate,
     /// The request is wrong.
     #[error(transparent)]
     Turn(#[from] TurnError),

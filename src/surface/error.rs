@@ -9,7 +9,7 @@ use std::fmt;
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError,
     error::QueryPayloadError,
-    http::{Method, StatusCode, header},
+    http::{StatusCode, header},
 };
 use serde_json::json;
 
@@ -136,7 +136,7 @@ impl From<CommandError> for HttpError {
             CommandError::TurnIdConflict => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "turn_id_conflict", message)
             }
-            CommandError::TurnNotFound => {
+            CommandError::TurnNotFound | CommandError::NothingToRegenerate => {
                 Self::new(StatusCode::NOT_FOUND, "turn_not_found", message)
             }
             CommandError::Turn(error) => error.into(),
@@ -197,18 +197,19 @@ pub(super) fn invalid_query(error: QueryPayloadError, _: &HttpRequest) -> actix_
 /// The path takes other methods.
 pub(super) async fn method_not_allowed(request: HttpRequest) -> HttpResponse {
     let message = format!("this path does not take {}", request.method());
-    let allowed = match request.path() {
-        "/" => vec![Method::GET, Method::POST],
-        path if path.starts_with("/v1/") => {
-            vec![Method::GET, Method::POST, Method::PATCH, Method::DELETE]
-        }
-        _ => vec![Method::GET],
+    let allowed: &[&str] = match request.path() {
+        "/" | "/v1/sessions" => &["GET", "POST"],
+        path if path.ends_with("/turns") || path.ends_with("/interrupt") => &["POST"],
+        path if path.ends_with("/history") => &["GET", "DELETE"],
+        path if path.ends_with("/export") => &["GET"],
+        path if path.starts_with("/v1/sessions/") => &["GET", "PATCH", "DELETE"],
+        "/healthz" | "/readyz" => &["GET", "HEAD"],
+        _ => &["GET"],
     };
     let mut response =
         HttpError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
             .error_response();
-    let allowed = allowed.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
-    if let Ok(value) = header::HeaderValue::from_str(&allowed) {
+    if let Ok(value) = header::HeaderValue::from_str(&allowed.join(", ")) {
         response.headers_mut().insert(header::ALLOW, value);
     }
     response

@@ -5,6 +5,8 @@
 //! by the list. A page whose name was made to point to this machine (DNS rebinding) is of one
 //! origin with us and sends no `Origin` when it reads; its `Host` gives it away.
 
+use std::net::{IpAddr, SocketAddr};
+
 use actix_web::{
     Error, HttpRequest,
     body::MessageBody,
@@ -41,7 +43,10 @@ fn check_host(request: &HttpRequest, allowed: &[String]) -> Result<(), HttpError
         allowed.iter().any(|origin| origin.split_once("://").is_some_and(|(_, name)| name == host))
     };
     let known = host.to_str().is_ok_and(|host| {
-        host.is_empty() || listed(host) || is_loopback(&format!("http://{host}"))
+        host.is_empty()
+            || listed(host)
+            || is_loopback(&format!("http://{host}"))
+            || is_address(host)
     });
     if known {
         return Ok(());
@@ -51,6 +56,11 @@ fn check_host(request: &HttpRequest, allowed: &[String]) -> Result<(), HttpError
         "host_not_allowed",
         "this name is not one of the service; see server.origins",
     ))
+}
+
+/// Whether a host is a number: only a name can be made to point elsewhere.
+fn is_address(host: &str) -> bool {
+    host.parse::<IpAddr>().is_ok() || host.parse::<SocketAddr>().is_ok()
 }
 
 /// Lets a page in or refuses it.

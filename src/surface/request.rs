@@ -72,6 +72,9 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, HttpError> {
     if std::str::from_utf8(bytes).is_err() {
         return Err(HttpError::invalid("invalid_encoding", "the text is not UTF-8"));
     }
+    if bytes.is_empty() {
+        return Err(HttpError::invalid("invalid_json", "the body is empty, and no JSON"));
+    }
     serde_json::from_slice(bytes).map_err(|error| {
         if error.is_data() {
             let message = error.to_string();

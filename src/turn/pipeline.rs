@@ -67,7 +67,7 @@ pub struct Job {
 #[derive(Debug)]
 pub struct TurnStream {
     events: mpsc::Receiver<Vec<TurnEvent>>,
-    task: JoinHandle<()>,
+    task: Option<JoinHandle<()>>,
 }
 
 impl TurnStream {
@@ -82,9 +82,22 @@ impl TurnStream {
     }
 }
 
+impl TurnStream {
+    /// Stops the turn and waits until it has left its provider, its place in the queue included.
+    pub async fn stop(mut self) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+            // The error says that it was stopped, which is what we want.
+            let _ = task.await;
+        }
+    }
+}
+
 impl Drop for TurnStream {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
     }
 }
 
@@ -168,7 +181,7 @@ impl Conversation {
             // Nobody listens any more: the turn was given up, and its end with it.
             let _ = sender.send(vec![end]).await;
         };
-        TurnStream { events, task: self.runtime.spawn(task.instrument(span)) }
+        TurnStream { events, task: Some(self.runtime.spawn(task.instrument(span))) }
     }
 
     /// Looks whether everything that a turn names is there, before it is accepted.
@@ -335,7 +348,7 @@ impl Conversation {
 
 /// Speaks a text as it stands.
 async fn speak(text: &str, began: Instant, events: &mpsc::Sender<Vec<TurnEvent>>) -> Outcome {
-    let mut stages = Stages::new(None, &[]);
+    let mut stages = Stages::for_speech();
     let mut timing = Timing::default();
     let mut released = stages.push(text);
     released.extend(stages.finish());

@@ -14,7 +14,8 @@ use super::{
 
 /// Turns the pieces of text that a provider yields into what leaves the turn.
 pub(super) struct Stages {
-    think: ThinkFilter,
+    /// Not there for a text that is to be spoken as it stands.
+    think: Option<ThinkFilter>,
     cut: Cut,
     emotion: EmotionFilter,
     segmenter: Segmenter,
@@ -29,7 +30,7 @@ impl Stages {
     /// Stages for an answer of fewer than `limit` units, from which the texts `cut` are taken out.
     pub(super) fn new(limit: Option<u32>, cut: &[String]) -> Self {
         Self {
-            think: ThinkFilter::new(false),
+            think: Some(ThinkFilter::new(false)),
             cut: Cut::new(cut),
             emotion: EmotionFilter::new(),
             segmenter: Segmenter::new(SegmenterOptions::default()),
@@ -41,12 +42,22 @@ impl Stages {
         }
     }
 
+    /// Stages for a text that is spoken as it stands: nothing in it is reasoning.
+    pub(super) fn for_speech() -> Self {
+        Self { think: None, ..Self::new(None, &[]) }
+    }
+
     /// Takes a piece of the model's text and gives back what can be released now.
     pub(super) fn push(&mut self, piece: &str) -> Vec<TurnEvent> {
         let mut events = Vec::new();
-        let thought = self.think.push(piece);
-        reason(thought.reasoning, &mut events);
-        let text = self.cut.push(&thought.answer);
+        let text = match &mut self.think {
+            Some(think) => {
+                let thought = think.push(piece);
+                reason(thought.reasoning, &mut events);
+                self.cut.push(&thought.answer)
+            }
+            None => piece.to_owned(),
+        };
         let marked = self.emotion.push(&text);
         self.segment(marked, &mut events);
         events
@@ -55,7 +66,7 @@ impl Stages {
     /// Takes the end of the text.
     pub(super) fn finish(&mut self) -> Vec<TurnEvent> {
         let mut events = Vec::new();
-        let thought = self.think.finish();
+        let thought = self.think.as_mut().map(ThinkFilter::finish).unwrap_or_default();
         reason(thought.reasoning, &mut events);
         let text = self.cut.push(&thought.answer) + &self.cut.finish();
         let mut marked = self.emotion.push(&text);

@@ -1,6 +1,8 @@
 //! One turn at a time: new ones, the same ones again, and how they stop.
 
-use anima_provider::{FinishReason, ProviderEvent, Script, Step};
+use std::sync::{Arc, OnceLock};
+
+use anima_provider::{FinishReason, ProviderError, ProviderEvent, Script, ScriptedProvider, Step};
 use futures::future::join_all;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -29,6 +31,27 @@ async fn a_second_turn_interrupts_the_first() {
     // The end of the first comes before the beginning of the second.
     let two = client.next_of_turn("two", "accepted").await;
     assert!(one.end()["seq"].as_u64() < two["seq"].as_u64());
+}
+
+#[tokio::test]
+async fn a_barge_in_never_finds_the_one_before_in_its_place() {
+    // A provider with a single place: asked while an answer is under way, it is at its limit.
+    let place = Arc::new(OnceLock::<Arc<ScriptedProvider>>::new());
+    let own = Arc::clone(&place);
+    let model = ScriptedProvider::new("demo", move |_| match own.get().map(|own| own.running()) {
+        Some(0) => Ok(half_an_answer().then(Step::Hang)),
+        _ => Err(ProviderError::RateLimited { retry_after: None }),
+    });
+    let model = Arc::clone(place.get_or_init(|| Arc::new(model)));
+    let app = TestApp::start(vec![model]).await;
+    let (mut client, _) = Client::join(&app, "").await;
+    for number in 0..50 {
+        client.say(&format!("turn-{number}"), "等等").await;
+    }
+    client.sentences("turn-49", 2).await;
+    for number in 0..49 {
+        client.turn(&format!("turn-{number}")).await.finished("interrupted");
+    }
 }
 
 #[tokio::test]

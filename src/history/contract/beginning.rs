@@ -52,6 +52,19 @@ pub(crate) async fn the_same_turn_again_is_running_until_it_has_finished(
     assert_ne!(store.begin(&session, &asked).await.unwrap(), Begun::Running);
 }
 
+pub(crate) async fn a_turn_that_nobody_runs_opens_again(store: &impl HistoryStore) {
+    let session = SessionId::generate();
+    let asked = turn("one", "Who are you?");
+    let lost = open(store, &session, &asked).await;
+    let retried = NewTurn { running_here: false, ..asked.clone() };
+    let opened = open(store, &session, &retried).await;
+    assert_eq!(opened.position, lost.position);
+    let late = store.finish(&lost.fence, &asked.id, &answer("Late.")).await;
+    assert!(matches!(late, Err(HistoryError::Fenced)));
+    store.finish(&opened.fence, &asked.id, &answer("Anima.")).await.unwrap();
+    assert_eq!(all(store, &session).await.len(), 1);
+}
+
 pub(crate) async fn the_same_turn_again_is_replayed_once_it_has_finished(
     store: &impl HistoryStore,
 ) {

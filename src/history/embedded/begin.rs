@@ -69,7 +69,9 @@ fn again(
     if !known.is_for(turn) {
         return Ok(Begun::Conflict);
     }
-    if row.attempt.as_ref().is_some_and(|attempt| attempt.running && attempt.turn == turn.id) {
+    let running =
+        row.attempt.as_ref().is_some_and(|attempt| attempt.running && attempt.turn == turn.id);
+    if running && turn.running_here {
         return Ok(Begun::Running);
     }
     if !known.waiting {

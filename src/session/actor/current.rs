@@ -46,6 +46,13 @@ impl Current {
         }
     }
 
+    /// Stops it, and waits until its provider has let go of it.
+    pub(super) async fn stop(self) {
+        if let Some(stream) = self.stream {
+            stream.stop().await;
+        }
+    }
+
     pub(super) fn is_running(&self) -> bool {
         self.stream.is_some()
     }

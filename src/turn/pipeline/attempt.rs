@@ -105,13 +105,9 @@ impl<'a> Attempt<'a> {
 
     /// The next event. Once the provider works on the request, it has a deadline.
     async fn next(&self, stream: &mut EventStream) -> Result<ProviderEvent, ProviderError> {
-        let next = if self.admitted {
-            timeout(self.entry.first_token, stream.next())
-                .await
-                .map_err(|_| ProviderError::Timeout(self.entry.first_token))?
-        } else {
-            stream.next().await
-        };
+        let patience = if self.admitted { self.entry.first_token } else { PATIENCE };
+        let next = timeout(patience, stream.next()).await;
+        let next = next.map_err(|_| ProviderError::Timeout(patience))?;
         next.unwrap_or_else(|| Err(ProviderError::Protocol("the answer has no end".into())))
     }
 
@@ -180,6 +176,9 @@ impl<'a> Attempt<'a> {
         if transferable { AttemptError::Transferable(error) } else { AttemptError::Final(error) }
     }
 }
+
+/// How long a turn waits for a change of its place in a queue, before the provider counts as dead.
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// How long to stay away from a provider that is at its limit and does not say.
 pub(super) const RETRY_AFTER: Duration = Duration::from_secs(2);
