@@ -2,6 +2,8 @@
 .PHONY: run chat build test quick lint doc bench needs help
 
 CARGO ?= cargo
+# Where cargo puts what it builds.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 # The engine is in no graph of the quick work: these builds take seconds.
 QUICK := --no-default-features --workspace --exclude anima-local
 
@@ -9,13 +11,13 @@ help: ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
 
 run: build ## Build Anima and start it on port 7871.
-	@exec target/release/anima serve
+	@exec $(TARGET)/release/anima serve
 
 chat: build ## Talk to it in the terminal.
-	@exec target/release/anima chat
+	@exec $(TARGET)/release/anima chat
 
 build: needs
-	@test -x target/release/anima || echo "The first build compiles the inference engine: 15 to 25 minutes on two cores. Later builds take seconds."
+	@test -x $(TARGET)/release/anima || echo "The first build compiles the inference engine: 15 to 25 minutes on two cores. Later builds take seconds."
 	@$(CARGO) build --release --locked --workspace
 
 test: needs ## Run every test, the engine's included.
@@ -33,7 +35,7 @@ doc: ## Build the documentation of the code.
 	$(CARGO) doc --locked $(QUICK) --no-deps --document-private-items
 
 bench: build ## Measure a running turn: time to first sentence and tokens per second.
-	@python3 tests/bench/turns.py --anima target/release/anima
+	@python3 tests/bench/turns.py --anima $(TARGET)/release/anima
 
 needs:
 	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install rustup, then come back."; exit 1; }
