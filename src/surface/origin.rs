@@ -100,6 +100,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_address_is_no_name_that_could_point_elsewhere() {
+        for good in ["127.0.0.2", "127.0.0.2:7996", "10.0.0.7:80", "[::2]:80"] {
+            assert!(is_address(good), "{good}");
+        }
+        for bad in ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "", "1"] {
+            assert!(!is_address(bad), "{bad}");
+        }
+    }
+
+    #[test]
     fn only_pages_of_this_machine_are_loopback() {
         for good in [
             "http://localhost",

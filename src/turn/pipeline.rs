@@ -67,7 +67,7 @@ pub struct Job {
 #[derive(Debug)]
 pub struct TurnStream {
     events: mpsc::Receiver<Vec<TurnEvent>>,
-    task: Option<JoinHandle<()>>,
+    task: JoinHandle<()>,
 }
 
 impl TurnStream {
@@ -80,24 +80,18 @@ impl TurnStream {
     pub fn try_next(&mut self) -> Option<Vec<TurnEvent>> {
         self.events.try_recv().ok()
     }
-}
 
-impl TurnStream {
     /// Stops the turn and waits until it has left its provider, its place in the queue included.
     pub async fn stop(mut self) {
-        if let Some(task) = self.task.take() {
-            task.abort();
-            // The error says that it was stopped, which is what we want.
-            let _ = task.await;
-        }
+        self.task.abort();
+        // The error says that it was stopped, which is what we want.
+        let _ = (&mut self.task).await;
     }
 }
 
 impl Drop for TurnStream {
     fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
+        self.task.abort();
     }
 }
 
@@ -181,7 +175,7 @@ impl Conversation {
             // Nobody listens any more: the turn was given up, and its end with it.
             let _ = sender.send(vec![end]).await;
         };
-        TurnStream { events, task: Some(self.runtime.spawn(task.instrument(span))) }
+        TurnStream { events, task: self.runtime.spawn(task.instrument(span)) }
     }
 
     /// Looks whether everything that a turn names is there, before it is accepted.

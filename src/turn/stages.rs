@@ -126,3 +126,21 @@ fn reason(reasoning: String, events: &mut Vec<TurnEvent>) {
         events.push(TurnEvent::Reasoning(reasoning));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn released(mut stages: Stages, text: &str) -> String {
+        stages.push(text);
+        stages.finish();
+        stages.released().to_owned()
+    }
+
+    #[test]
+    fn only_a_model_thinks() {
+        let text = "[joy]I <think>really</think> like it.";
+        assert_eq!(released(Stages::new(None, &[]), text), "I like it.");
+        assert_eq!(released(Stages::for_speech(), text), "I <think>really</think> like it.");
+    }
+}

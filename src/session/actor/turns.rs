@@ -30,6 +30,9 @@ impl Actor {
         }
         let conversation = self.house.conversation();
         conversation.vet(&turn, &self.settings)?;
+        let same = self.current.as_ref().filter(|current| current.turn == turn.id);
+        let running_from =
+            same.filter(|current| current.is_running()).map(|current| current.accepted);
         let new = NewTurn {
             id: turn.id.clone(),
             task: (replaces == Replaces::Nothing).then(|| turn.task.clone()),
@@ -38,22 +41,14 @@ impl Actor {
             settles: self.current.as_ref().map(|current| current.settlement(heard.as_deref())),
             recent: conversation.turns_shown(&turn, &self.settings)?,
             settings: self.settings.clone(),
-            running_here: self
-                .current
-                .as_ref()
-                .is_some_and(|current| current.turn == turn.id && current.is_running()),
+            running_here: running_from.is_some(),
         };
         match within(self.house.store().begin(&self.id, &new)).await? {
             Begun::New(opened) => Ok(self.open(turn, *opened, new.settles).await),
             Begun::Replay(exchange) => Ok(self.tell_again(&turn.id, *exchange)),
-            Begun::Running => match &self.current {
-                Some(current) if current.turn == turn.id && current.is_running() => {
-                    Ok(Submitted { from: current.accepted, replayed: Replayed::Joined })
-                }
-                _ => {
-                    Err(HistoryError::Unavailable("the turn is being answered elsewhere".into())
-                        .into())
-                }
+            Begun::Running => match running_from {
+                Some(from) => Ok(Submitted { from, replayed: Replayed::Joined }),
+                None => Err(HistoryError::Unavailable("another process answers it".into()).into()),
             },
             Begun::Conflict => Err(CommandError::TurnIdConflict),
             Begun::NothingToReplace => Err(CommandError::NothingToRegenerate),
