@@ -1,9 +1,9 @@
 //! The service as a whole: it binds, wires, serves and drains.
 
 use std::{
-    fs, io,
+    fs, io, iter,
     net::{SocketAddr, TcpListener},
-    sync::{Arc, atomic::AtomicUsize},
+    sync::Arc,
     time::Duration,
 };
 
@@ -40,7 +40,7 @@ pub struct Application {
 }
 
 impl Application {
-    /// Binds the port, opens the store and loads the models, the quick things first. Must be
+    /// Binds the ports, opens the store and loads the models, the quick things first. Must be
     /// called on the runtime that turns are to run on.
     ///
     /// # Errors
@@ -61,24 +61,23 @@ impl Application {
     }
 
     fn wire(settings: Settings, ground: Ground, registry: Registry) -> anyhow::Result<Self> {
-        let Ground { listener, prompts, store } = ground;
+        let Ground { listeners, prompts, store } = ground;
         let metrics = telemetry::install_metrics()?;
         let conversation =
             Conversation::new(Arc::new(registry), Arc::new(prompts), &settings.turn.persona)?;
         let conversation = Arc::new(conversation);
         let directory = Directory::new(store, Arc::clone(&conversation), settings.session.clone());
         let service = watch::Sender::new(Service::Open);
-        let address = listener.local_addr()?;
+        let address = listeners[0].local_addr()?;
         let patience = Duration::from_millis(settings.server.drain_ms);
-        let house = Data::new(House {
-            directory: directory.clone(),
+        let house = Data::new(House::new(
+            directory.clone(),
             conversation,
-            server: settings.server,
-            metrics: metrics.clone(),
-            service: service.subscribe(),
-            sockets: Arc::new(AtomicUsize::new(0)),
-        });
-        let server = HttpServer::new(move || {
+            settings.server,
+            metrics.clone(),
+            service.subscribe(),
+        ));
+        let mut server = HttpServer::new(move || {
             App::new()
                 .app_data(house.clone())
                 .wrap(from_fn(surface::origin::guard))
@@ -88,10 +87,11 @@ impl Application {
         .tcp_nodelay(true)
         .h1_allow_half_closed(false)
         .disable_signals()
-        .shutdown_timeout(LAST_REQUESTS_SECONDS)
-        .listen(listener)?
-        .run();
-        Ok(Self { address, server, directory, service, patience, metrics })
+        .shutdown_timeout(LAST_REQUESTS_SECONDS);
+        for listener in listeners {
+            server = server.listen(listener)?;
+        }
+        Ok(Self { address, server: server.run(), directory, service, patience, metrics })
     }
 
     /// Where it listens.
@@ -124,7 +124,8 @@ impl Application {
 /// What a service stands on, ready in an instant; whatever is wrong with it is said before a model
 /// is loaded for minutes.
 struct Ground {
-    listener: TcpListener,
+    /// The one that the service is known by comes first.
+    listeners: Vec<TcpListener>,
     prompts: Prompts,
     store: Arc<dyn HistoryStore>,
 }
@@ -133,10 +134,13 @@ impl Ground {
     fn prepare(settings: &Settings) -> anyhow::Result<Self> {
         let prompts = Prompts::load(&settings.resolve(&settings.turn.prompts))?;
         prompts.persona(&settings.turn.persona).context("turn.persona")?;
-        let wanted = SocketAddr::new(settings.server.host, settings.server.port);
-        let listener = TcpListener::bind(wanted)
-            .with_context(|| format!("cannot listen on {wanted}; is another service there?"))?;
-        Ok(Self { listener, prompts, store: open_store(settings)? })
+        let first = SocketAddr::new(settings.server.host, settings.server.port);
+        let listeners = iter::once(&first).chain(&settings.server.listen).map(|wanted| {
+            TcpListener::bind(wanted)
+                .with_context(|| format!("cannot listen on {wanted}; is another service there?"))
+        });
+        let listeners = listeners.collect::<anyhow::Result<_>>()?;
+        Ok(Self { listeners, prompts, store: open_store(settings)? })
     }
 }
 

@@ -1,10 +1,17 @@
 //! The providers by name: settings in, providers out. The only file that names concrete ones.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 #[cfg(feature = "local")]
 use anima_local::{LocalProvider, LocalSettings};
-use anima_provider::{BoxError, Provider};
+use anima_provider::{BoxError, DirectReply, Playbook, PlaybookProvider, Provider};
+use serde::{Deserialize, de::DeserializeOwned};
 use thiserror::Error;
 
 use crate::{
@@ -137,6 +144,9 @@ impl Registry {
     }
 }
 
+/// The kinds of provider there are.
+const KINDS: [&str; 3] = ["local", "direct", "scripted"];
+
 /// Makes one provider ready.
 async fn build(
     name: &str,
@@ -145,15 +155,57 @@ async fn build(
 ) -> Result<Entry, RegistryError> {
     let provider = match settings.kind.as_str() {
         "local" => load_local(name, settings, home).await?,
+        "direct" => {
+            let NoOptions {} = options(name, settings)?;
+            Arc::new(DirectReply::new(name))
+        }
+        "scripted" => {
+            let ScriptedOptions { file } = options(name, settings)?;
+            Arc::new(PlaybookProvider::new(name, playbook(name, &home.join(file))?))
+        }
         other => {
             return Err(wrong_kind(
                 name,
-                unknown_name("kind of provider", other, ["local"].into_iter()),
+                unknown_name("kind of provider", other, KINDS.into_iter()),
             ));
         }
     };
     let first_token = settings.first_token_ms.map_or(LOCAL_FIRST_TOKEN, Duration::from_millis);
     Ok(Entry { provider, first_token })
+}
+
+/// The keys of a kind that has none.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoOptions {}
+
+/// The keys of the kind `scripted`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScriptedOptions {
+    /// A playbook in TOML.
+    file: PathBuf,
+}
+
+/// The keys that belong to the provider's kind.
+fn options<T: DeserializeOwned>(
+    name: &str,
+    settings: &ProviderSettings,
+) -> Result<T, RegistryError> {
+    let options = serde_json::Value::Object(settings.options.clone());
+    serde_json::from_value(options).map_err(|error| RegistryError::Options {
+        name: name.to_owned(),
+        message: error.to_string(),
+    })
+}
+
+fn playbook(name: &str, file: &Path) -> Result<Playbook, RegistryError> {
+    let wrong = |why: String| RegistryError::Options {
+        name: name.to_owned(),
+        message: format!("the playbook {} cannot be used: {why}", file.display()),
+    };
+    let text = fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    toml::from_str(&text).map_err(|error| wrong(error.message().to_owned()))
 }
 
 fn wrong_kind(name: &str, message: String) -> RegistryError {
@@ -167,10 +219,7 @@ async fn load_local(
     settings: &ProviderSettings,
     home: &Path,
 ) -> Result<Arc<dyn Provider>, RegistryError> {
-    let options = serde_json::Value::Object(settings.options.clone());
-    let mut local: LocalSettings = serde_json::from_value(options).map_err(|error| {
-        RegistryError::Options { name: name.to_owned(), message: error.to_string() }
-    })?;
+    let mut local: LocalSettings = options(name, settings)?;
     local.model = home.join(&local.model);
     local.chat_template = local.chat_template.map(|path| home.join(path));
     let provider = LocalProvider::load(name, local)

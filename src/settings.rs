@@ -7,7 +7,8 @@ mod error;
 
 use std::{
     collections::BTreeMap,
-    net::IpAddr,
+    iter,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
 };
 
@@ -48,6 +49,8 @@ pub struct ServerSettings {
     pub host: IpAddr,
     /// Port to bind; 0 takes a free one.
     pub port: u16,
+    /// Further addresses to bind, such as the ports that old callers have built in.
+    pub listen: Vec<SocketAddr>,
     /// Allows an address that others can reach, although there are no API keys yet.
     pub open: bool,
     /// Origins of web pages that may connect, beside those of this machine.
@@ -203,14 +206,13 @@ impl Settings {
     fn validate(&self) -> Result<(), SettingsError> {
         let refuse =
             |key: &str, message: String| Err(SettingsError::Value { key: key.to_owned(), message });
-        if !self.server.host.is_loopback() && !self.server.open {
-            return refuse(
-                "server.host",
-                format!(
-                    "{} can be reached from elsewhere; set server.open = true to allow that",
-                    self.server.host
-                ),
-            );
+        let further = self.server.listen.iter().map(|address| ("server.listen", address.ip()));
+        let hosts = iter::once(("server.host", self.server.host)).chain(further);
+        for (key, host) in hosts {
+            if !host.is_loopback() && !self.server.open {
+                let way_out = "can be reached from elsewhere; set server.open = true to allow that";
+                return refuse(key, format!("{host} {way_out}"));
+            }
         }
         for (key, value) in [
             ("server.max_message_bytes", self.server.max_message_bytes),
@@ -235,7 +237,7 @@ impl Settings {
         }
         let mut names: BTreeMap<&str, &str> = BTreeMap::new();
         for (name, provider) in &self.providers {
-            for known_as in std::iter::once(name).chain(&provider.aliases) {
+            for known_as in iter::once(name).chain(&provider.aliases) {
                 if let Some(other) = names.insert(known_as, name) {
                     return refuse(
                         &format!("providers.{name}"),
@@ -290,6 +292,8 @@ mod tests {
         assert!(wrong.contains("server.port"), "{wrong}");
         let open = message("[server]\nhost = \"0.0.0.0\"");
         assert!(open.contains("server.open = true"), "{open}");
+        let listen = message("[server]\nlisten = [\"192.0.2.1:8002\"]");
+        assert!(listen.contains("server.listen") && listen.contains("192.0.2.1"), "{listen}");
         let provider = message("[turn]\nprovider = \"dmo\"");
         assert!(
             provider.contains("turn.provider") && provider.contains("did you mean `demo`"),

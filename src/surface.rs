@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `GET /ws` | `socket`: the native WebSocket |
 //! | `/v1/sessions…` | `rest`: its REST twin |
-//! | `POST /` | `linly`: the call of Linly-Talker |
+//! | `POST /`, `/llm_response/`, `/llm_change_model/` | `linly`: the calls of Linly-Talker |
 //! | `GET /` | `front`: examples to try |
 //! | `/healthz` `/readyz` `/metrics` | `operations` |
 //!
@@ -47,7 +47,23 @@ pub struct House {
     /// How the service stands.
     pub service: watch::Receiver<Service>,
     /// Open sockets.
-    pub sockets: Arc<AtomicUsize>,
+    sockets: Arc<AtomicUsize>,
+    /// Whom callers of Linly-Talker's APIs get.
+    linly: linly::Selected,
+}
+
+impl House {
+    /// What the adapters share of a service that has just been wired.
+    pub fn new(
+        directory: Directory,
+        conversation: Arc<Conversation>,
+        server: ServerSettings,
+        metrics: PrometheusHandle,
+        service: watch::Receiver<Service>,
+    ) -> Self {
+        let (sockets, linly) = (Arc::default(), linly::Selected::default());
+        Self { directory, conversation, server, metrics, service, sockets, linly }
+    }
 }
 
 /// How the service stands.
@@ -92,6 +108,8 @@ pub fn routes(config: &mut ServiceConfig) {
                 .default_service(web::to(error::method_not_allowed)),
         )
         .service(resource("/ws", web::get().to(socket::open)))
+        .service(resource("/llm_response{slash:/?}", web::post().to(linly::talker::answer)))
+        .service(resource("/llm_change_model{slash:/?}", web::post().to(linly::talker::change)))
         .configure(rest::routes)
         .service(
             resource("/healthz", web::get().to(operations::health))

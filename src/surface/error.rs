@@ -199,6 +199,9 @@ pub(super) async fn method_not_allowed(request: HttpRequest) -> HttpResponse {
     let message = format!("this path does not take {}", request.method());
     let allowed: &[&str] = match request.path() {
         "/" | "/v1/sessions" => &["GET", "POST"],
+        "/llm_response" | "/llm_response/" | "/llm_change_model" | "/llm_change_model/" => {
+            &["POST"]
+        }
         path if path.ends_with("/turns") || path.ends_with("/interrupt") => &["POST"],
         path if path.ends_with("/history") => &["GET", "DELETE"],
         path if path.ends_with("/export") => &["GET"],

@@ -1,12 +1,18 @@
-//! `POST /`: the call of Linly-Talker's server.
+//! `POST /`: the call of Linly-Talker's server. Its second API, which is another program, is in
+//! [`talker`].
 //!
 //! Shapes from Linly-Talker's `LLM/Linly-api-fast.py`: a JSON object of any content type, of which
 //! only `prompt` is required; the answer is `{"response", "status": 200, "time"}`. What that
 //! server ignores is honoured here: `history` is shown to the model, and with `session` the turn
 //! is remembered.
 
+pub(super) mod talker;
+
+use std::sync::Arc;
+
 use actix_web::{HttpResponse, ResponseError, web};
 use anima_provider::{LaneId, Sampling};
+use arc_swap::ArcSwapOption;
 use jiff::Zoned;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -19,6 +25,21 @@ use crate::{
         Choice, Context, Earlier, SessionId, Task, Turn, TurnEvent, TurnId, UserText, pipeline::Job,
     },
 };
+
+/// The provider that callers of both APIs get, until one of them or a restart changes it. `None` is
+/// the service's own default.
+#[derive(Clone, Default)]
+pub(super) struct Selected(Arc<ArcSwapOption<String>>);
+
+impl Selected {
+    fn get(&self) -> Option<String> {
+        self.0.load().as_deref().cloned()
+    }
+
+    fn set(&self, provider: Option<String>) {
+        self.0.store(provider.map(Arc::new));
+    }
+}
 
 /// The request body; unknown fields are ignored, as callers send many.
 #[derive(Debug, Deserialize)]
@@ -60,7 +81,7 @@ async fn respond(house: &House, body: web::Payload) -> Result<String, HttpError>
     }
     let call: Call = request::json(body, house.server.max_message_bytes).await?;
     let session = call.session.clone();
-    let turn = turn(call)?;
+    let turn = turn(call, house.linly.get())?;
     match session {
         Some(session) => {
             let session = house.directory.open(&session);
@@ -99,7 +120,7 @@ async fn stateless(house: &House, turn: Turn) -> Result<String, HttpError> {
 }
 
 /// The turn that a call describes.
-fn turn(call: Call) -> Result<Turn, HttpError> {
+fn turn(call: Call, provider: Option<String>) -> Result<Turn, HttpError> {
     let out_of_range =
         |name: &str, range: &str| HttpError::parameter(name, format!("{name} must be {range}"));
     // 0 means the default to Linly-Talker's server, as it does for every falsy value.
@@ -129,16 +150,22 @@ fn turn(call: Call) -> Result<Turn, HttpError> {
         task: Task::Answer { said: UserText::parse(call.prompt)?, images: Vec::new() },
         context: Context { supplied, ..Context::default() },
         choice: Choice {
+            provider,
             sampling,
-            surface_sampling: Sampling {
-                temperature: Some(0.84),
-                top_k: Some(20),
-                repetition_penalty: Some(1.15),
-                ..Sampling::default()
-            },
+            surface_sampling: surface_sampling(),
             ..Choice::default()
         },
     })
+}
+
+/// How Linly-Talker's server draws when a call does not say.
+fn surface_sampling() -> Sampling {
+    Sampling {
+        temperature: Some(0.84),
+        top_k: Some(20),
+        repetition_penalty: Some(1.15),
+        ..Sampling::default()
+    }
 }
 
 /// An exchange of `history`: a pair of question and answer; anything else is passed over.

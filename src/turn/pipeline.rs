@@ -253,7 +253,11 @@ impl Conversation {
             let name = entry.provider.name().to_owned();
             let attempted = async {
                 let (request, limit) = self.request(job, persona, style, &entry)?;
-                let stages = Stages::new(limit, &style.cut);
+                let stages = if entry.provider.capabilities().verbatim {
+                    Stages::for_speech()
+                } else {
+                    Stages::new(limit, &style.cut)
+                };
                 Attempt::new(&entry, stages, began, events).run(request).await
             };
             match attempted.await {
@@ -311,7 +315,8 @@ impl Conversation {
             let message = format!("the provider {} does not look at images", entry.provider.name());
             return Err(TurnError::new(TurnErrorCode::Unsupported, message));
         }
-        let mut earlier = job.earlier.as_slice();
+        // Whoever gives words back is asked about these alone: a prompt may join them with older ones.
+        let mut earlier = if capabilities.verbatim { &[] } else { job.earlier.as_slice() };
         loop {
             let ingredients = Ingredients {
                 persona,

@@ -214,9 +214,7 @@ fn parts(rendered: &str) -> Vec<TextPart> {
         rest = tail;
     }
     parts.push(TextPart::Template(rest.to_owned()));
-    parts.retain(
-        |part| !matches!(part, TextPart::Template(text) | TextPart::Said(text) if text.is_empty()),
-    );
+    parts.retain(|part| !part.as_str().is_empty());
     parts
 }
 

@@ -26,4 +26,5 @@ mod rest;
 mod resume;
 mod shutdown;
 mod socket;
+mod talker;
 mod turns;

@@ -60,3 +60,16 @@ async fn metrics_are_told_in_prometheus_form() {
         assert!(metrics.contains(name), "{name} is missing:\n{metrics}");
     }
 }
+
+#[tokio::test]
+async fn a_service_can_listen_on_further_addresses() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let app = TestApp::start_with(vec![answering("demo", ANSWER)], |settings| {
+        settings.server.listen = vec![free];
+    })
+    .await;
+    assert_ne!(app.address, free);
+    let health = reqwest::get(format!("http://{free}/healthz")).await.unwrap();
+    assert_eq!(health.status(), StatusCode::OK);
+    app.get("/healthz").await;
+}

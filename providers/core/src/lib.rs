@@ -2,17 +2,22 @@
 //!
 //! This crate is the leaf of the house: it knows no engine, no wire protocol and no session. A
 //! [`Provider`] takes a [`Request`] and gives back an [`EventStream`]; everything that Anima does
-//! with a model goes through these few types. [`ScriptedProvider`] is the double that tests and
-//! demonstrations use, and [`contract`] holds what every provider must keep.
+//! with a model goes through these few types. Two providers need no model: [`DirectReply`] gives the
+//! person's words back, [`PlaybookProvider`] answers from a file. [`ScriptedProvider`] is the double
+//! of the tests, and [`contract`] holds what every provider must keep.
 
 pub mod contract;
+mod direct;
 mod error;
 mod event;
+mod playbook;
 mod request;
 mod scripted;
 
+pub use direct::DirectReply;
 pub use error::{BoxError, ProviderError};
 pub use event::{EventStream, FinishReason, ProviderEvent, Usage};
+pub use playbook::{Ending, Line, Playbook, PlaybookProvider};
 pub use request::{Image, Input, LaneId, Message, Request, Role, Sampling, TextPart};
 pub use scripted::{Script, ScriptedProvider, Step};
 
@@ -20,6 +25,7 @@ use async_trait::async_trait;
 
 /// What a provider can take and do, known before a request is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent answers, each asked for alone")]
 pub struct Capabilities {
     /// Takes [`Input::Chat`]: it has a chat template, or its server applies one.
     pub chat: bool,
@@ -27,6 +33,8 @@ pub struct Capabilities {
     pub text: bool,
     /// Looks at [`Message::images`].
     pub images: bool,
+    /// Its answer is a text that somebody wrote: it is spoken whole, and nothing in it is reasoning.
+    pub verbatim: bool,
     /// Tokens of prompt and answer together, where it is known.
     pub context_length: Option<usize>,
 }

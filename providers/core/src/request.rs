@@ -30,6 +30,26 @@ pub enum Input {
     },
 }
 
+impl Input {
+    /// What the person said last. A finished prompt in which no words are marked is all theirs.
+    pub fn said(&self) -> String {
+        match self {
+            Self::Chat { messages, .. } => messages
+                .iter()
+                .rfind(|message| message.role == Role::User)
+                .map(|message| message.text.clone())
+                .unwrap_or_default(),
+            Self::Text { parts } => {
+                let marked = parts.iter().rev().find_map(|part| match part {
+                    TextPart::Said(text) => Some(text.clone()),
+                    TextPart::Template(_) => None,
+                });
+                marked.unwrap_or_else(|| parts.iter().map(TextPart::as_str).collect())
+            }
+        }
+    }
+}
+
 /// A piece of a finished prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TextPart {
@@ -37,6 +57,15 @@ pub enum TextPart {
     Template(String),
     /// Said by a person: special tokens in it are plain text.
     Said(String),
+}
+
+impl TextPart {
+    /// The text, whoever wrote it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Template(text) | Self::Said(text) => text,
+        }
+    }
 }
 
 /// Who speaks in a [`Message`].

@@ -71,6 +71,21 @@ impl Script {
         self.0.push(step);
         self
     }
+
+    /// Plays the steps as they are polled for.
+    pub fn play(self) -> EventStream {
+        stream::unfold(self.0.into_iter(), |mut steps| async move {
+            loop {
+                match steps.next()? {
+                    Step::Event(event) => return Some((Ok(event), steps)),
+                    Step::Wait(duration) => tokio::time::sleep(duration).await,
+                    Step::Fail(error) => return Some((Err(error), Vec::new().into_iter())),
+                    Step::Hang => std::future::pending().await,
+                }
+            }
+        })
+        .boxed()
+    }
 }
 
 /// Makes the script of the answer to a request.
@@ -98,6 +113,7 @@ impl ScriptedProvider {
                 chat: true,
                 text: true,
                 images: false,
+                verbatim: false,
                 context_length: None,
             },
             author: Arc::new(author),
@@ -159,18 +175,9 @@ impl Provider for ScriptedProvider {
     async fn generate(&self, request: Request) -> Result<EventStream, ProviderError> {
         let script = (self.author)(&request)?;
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request);
-        let state = (script.0.into_iter(), RunningGuard::new(&self.running));
-        Ok(stream::unfold(state, |(mut steps, guard)| async move {
-            loop {
-                match steps.next()? {
-                    Step::Event(event) => return Some((Ok(event), (steps, guard))),
-                    Step::Wait(duration) => tokio::time::sleep(duration).await,
-                    Step::Fail(error) => {
-                        return Some((Err(error), (Vec::new().into_iter(), guard)));
-                    }
-                    Step::Hang => std::future::pending().await,
-                }
-            }
+        let state = (script.play(), RunningGuard::new(&self.running));
+        Ok(stream::unfold(state, |(mut events, guard)| async move {
+            events.next().await.map(|event| (event, (events, guard)))
         })
         .boxed())
     }

@@ -79,6 +79,7 @@ impl LocalProvider {
             chat: prompter.takes_chat(),
             text: true,
             images: false,
+            verbatim: false,
             context_length: Some(limits.context_length),
         };
         Ok(Self { name, model, capabilities, prompter, limits, queue, status })

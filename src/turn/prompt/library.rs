@@ -223,8 +223,13 @@ impl Prompts {
     }
 
     fn rehearse(&self) -> Result<(), PromptError> {
-        let capabilities =
-            Capabilities { chat: true, text: true, images: true, context_length: None };
+        let capabilities = Capabilities {
+            chat: true,
+            text: true,
+            images: true,
+            verbatim: false,
+            context_length: None,
+        };
         let earlier =
             [Earlier { said: "a".to_owned(), heard: "b".to_owned(), emotion: Some(Emotion::Joy) }];
         let knowledge = ["c".to_owned()];

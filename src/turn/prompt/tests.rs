@@ -7,7 +7,7 @@ fn prompts() -> Prompts {
 }
 
 const ANY: Capabilities =
-    Capabilities { chat: true, text: true, images: true, context_length: None };
+    Capabilities { chat: true, text: true, images: true, verbatim: false, context_length: None };
 
 fn prompt(style: &str, earlier: &[Earlier], said: &str) -> Prompt {
     let prompts = prompts();
@@ -23,12 +23,7 @@ fn earlier(said: &str, heard: &str) -> Earlier {
 
 fn joined(input: &Input) -> String {
     let Input::Text { parts } = input else { panic!("a text prompt was expected") };
-    parts
-        .iter()
-        .map(|part| match part {
-            TextPart::Template(text) | TextPart::Said(text) => text.as_str(),
-        })
-        .collect()
+    parts.iter().map(TextPart::as_str).collect()
 }
 
 #[test]
