@@ -1,6 +1,12 @@
 //! `anima`: arguments in, a running service or a conversation out.
 
-use std::{io::Write, net::IpAddr, path::PathBuf, process::ExitCode};
+use std::{
+    io::Write,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
 
 use anima::{
     app::Application,
@@ -13,6 +19,9 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::oneshot,
 };
+
+/// How long a service that is well may take to say so.
+const HEALTH_DEADLINE: Duration = Duration::from_secs(2);
 
 /// The brain of a digital human, as one service.
 #[derive(Parser)]
@@ -32,6 +41,8 @@ enum Command {
     Chat(Chat),
     /// Show the effective configuration.
     Config(Serve),
+    /// Say whether the configured service takes turns; fails when it does not.
+    Health(Serve),
 }
 
 #[derive(Args, Clone)]
@@ -77,6 +88,7 @@ fn main() -> ExitCode {
         Some(Command::Serve(options)) => run(serve(&options)),
         Some(Command::Chat(options)) => run(converse(&options)),
         Some(Command::Config(options)) => show(&options),
+        Some(Command::Health(options)) => run(ask_health(&options)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -138,6 +150,19 @@ async fn converse(options: &Chat) -> anyhow::Result<()> {
         Some(url) => chat::talk(url).await,
         None => chat::talk_here(options.serve.settings()?).await,
     }
+}
+
+/// Asks the service on this machine whether it takes turns, as the health check of a container does.
+async fn ask_health(options: &Serve) -> anyhow::Result<()> {
+    let server = options.settings()?.server;
+    // A service that is bound to every address is asked on this machine's own.
+    let host = if server.host.is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { server.host };
+    let url = format!("http://{}/readyz", SocketAddr::new(host, server.port));
+    let client = reqwest::Client::builder().no_proxy().timeout(HEALTH_DEADLINE).build()?;
+    let answer = client.get(&url).send().await.map_err(reqwest::Error::without_url)?;
+    let (ready, text) = (answer.status().is_success(), answer.text().await?);
+    writeln!(std::io::stdout(), "{text}")?;
+    if ready { Ok(()) } else { anyhow::bail!("the service takes no turns now") }
 }
 
 /// Shows what the files, the variables and the command line add up to.

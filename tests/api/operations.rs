@@ -1,7 +1,10 @@
 //! What operators and their machines ask.
 
+use std::{net::SocketAddr, process::Output};
+
 use reqwest::{Method, StatusCode};
 use serde_json::json;
+use tokio::process::Command;
 
 use crate::{
     client::Client,
@@ -72,4 +75,27 @@ async fn a_service_can_listen_on_further_addresses() {
     let health = reqwest::get(format!("http://{free}/healthz")).await.unwrap();
     assert_eq!(health.status(), StatusCode::OK);
     app.get("/healthz").await;
+}
+
+async fn anima_health(address: SocketAddr) -> Output {
+    let config = concat!(env!("CARGO_MANIFEST_DIR"), "/config");
+    let port = address.port().to_string();
+    Command::new(env!("CARGO_BIN_EXE_anima"))
+        .args(["health", "--config", config, "--port", &port])
+        .output()
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn the_command_health_tells_whether_turns_are_taken() {
+    let app = TestApp::start(vec![answering("demo", ANSWER)]).await;
+    let address = app.address;
+    let well = anima_health(address).await;
+    assert!(well.status.success(), "{well:?}");
+    assert!(String::from_utf8(well.stdout).unwrap().contains("\"ready\":true"));
+    app.stop().await;
+    let gone = anima_health(address).await;
+    assert!(!gone.status.success(), "{gone:?}");
+    assert!(String::from_utf8(gone.stderr).unwrap().starts_with("anima: "));
 }
