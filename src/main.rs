@@ -10,7 +10,7 @@ use std::{
 
 use anima::{
     app::Application,
-    chat,
+    chat, pull,
     settings::{Overrides, Settings},
     telemetry,
 };
@@ -43,6 +43,8 @@ enum Command {
     Config(Serve),
     /// Say whether the configured service takes turns; fails when it does not.
     Health(Serve),
+    /// Fetch a model from a hub, for a provider of kind "local".
+    Pull(pull::Options),
 }
 
 #[derive(Args, Clone)]
@@ -89,6 +91,7 @@ fn main() -> ExitCode {
         Some(Command::Chat(options)) => run(converse(&options)),
         Some(Command::Config(options)) => show(&options),
         Some(Command::Health(options)) => run(ask_health(&options)),
+        Some(Command::Pull(options)) => run(async { Ok(pull::run(&options).await?) }),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -163,9 +163,7 @@ impl Settings {
         profile: &str,
         overrides: &Overrides,
     ) -> Result<Self, SettingsError> {
-        let folder = folder
-            .canonicalize()
-            .map_err(|source| SettingsError::Folder { folder: folder.to_owned(), source })?;
+        let home = home(folder)?;
         let file =
             |name: &str| File::from(folder.join(name)).format(FileFormat::Toml).required(true);
         let tree = Config::builder()
@@ -179,7 +177,7 @@ impl Settings {
             )
             .build()?;
         let mut settings: Self = tree.try_deserialize()?;
-        folder.parent().unwrap_or(&folder).clone_into(&mut settings.home);
+        settings.home = home;
         settings.apply(overrides);
         settings.validate()?;
         Ok(settings)
@@ -256,6 +254,17 @@ impl Settings {
         known("turn.provider", &self.turn.provider)?;
         self.turn.fallback.iter().try_for_each(|name| known("turn.fallback", name))
     }
+}
+
+/// The folder that relative paths start from: the one that holds the configuration `folder`.
+///
+/// # Errors
+/// When there is no such configuration folder.
+pub fn home(folder: &Path) -> Result<PathBuf, SettingsError> {
+    let folder = folder
+        .canonicalize()
+        .map_err(|source| SettingsError::Folder { folder: folder.to_owned(), source })?;
+    Ok(folder.parent().unwrap_or(&folder).to_owned())
 }
 
 #[cfg(test)]

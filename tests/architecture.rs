@@ -60,6 +60,18 @@ const RULES: &[Rule] = &[
         because: "a surface touches neither a provider nor a store in particular",
     },
     Rule {
+        within: "src/pull",
+        except: &[],
+        forbidden: &[
+            "crate::history",
+            "crate::registry",
+            "crate::session",
+            "crate::surface",
+            "crate::turn",
+        ],
+        because: "fetching a model needs nothing of the service but the settings",
+    },
+    Rule {
         within: "src",
         except: &["src/registry.rs"],
         forbidden: &["anima_local", "mistralrs::"],
