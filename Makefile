@@ -1,5 +1,5 @@
 # Everything that is done with Anima. `make run` needs a Rust toolchain and a C compiler, nothing else.
-.PHONY: run chat build test quick lint doc bench needs help
+.PHONY: run chat build test quick lint doc bench needs needs-redis help
 
 CARGO ?= cargo
 # Where cargo puts what it builds.
@@ -20,11 +20,11 @@ build: needs
 	@test -x $(TARGET)/release/anima || echo "The first build compiles the inference engine: 15 to 25 minutes on two cores. Later builds take seconds."
 	@$(CARGO) build --release --locked --workspace
 
-test: needs ## Run every test, the engine's included.
+test: needs needs-redis ## Run every test, the engine's included.
 	$(CARGO) test --release --locked --workspace
 
-quick: ## Run the tests that need no engine; under a minute once built.
-	$(CARGO) test --locked $(QUICK)
+quick: ## Run the tests that need no engine and no Redis; under a minute once built.
+	$(CARGO) test --locked $(QUICK) -- --skip needs_redis
 
 lint: ## Check form, lints, documentation and dependencies.
 	$(CARGO) fmt --all --check
@@ -40,3 +40,6 @@ bench: build ## Measure a running turn: time to first sentence and tokens per se
 needs:
 	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install rustup, then come back."; exit 1; }
 	@command -v cc >/dev/null && command -v c++ >/dev/null || { echo "A C and C++ compiler is missing: apt-get install build-essential"; exit 1; }
+
+needs-redis:
+	@command -v redis-server >/dev/null || { echo "The tests start a Redis of their own, and it is missing: apt-get install redis-server"; exit 1; }

@@ -7,7 +7,10 @@
 #[cfg(test)]
 pub(crate) mod contract;
 pub mod embedded;
+pub mod redis;
 mod rules;
+
+use std::time::Duration;
 
 use anima_provider::BoxError;
 use async_trait::async_trait;
@@ -62,6 +65,9 @@ pub struct Settlement {
     pub heard: Option<String>,
     /// What had been released, when the turn is still running.
     pub running: Option<Answer>,
+    /// The [`Fence::number`] under which this is known. Once that is void somebody else has settled
+    /// the exchange, and this is passed over; without one it is believed.
+    pub fence: Option<u64>,
 }
 
 /// The answer of [`HistoryStore::begin`].
@@ -71,8 +77,13 @@ pub enum Begun {
     New(Box<Opened>),
     /// It was answered before: tell the stored answer again.
     Replay(Box<Exchange>),
-    /// It is being answered now.
+    /// It is being answered now, by the caller.
     Running,
+    /// It is being answered now by another process, which has shown a sign of life within its lease.
+    Elsewhere {
+        /// When the lease runs out, if it is not renewed.
+        wait: Duration,
+    },
     /// The id belongs to other content.
     Conflict,
     /// There is no exchange to answer again, or it is not an answer but a text that was spoken.
@@ -95,8 +106,8 @@ pub struct Opened {
     pub fence: Fence,
 }
 
-/// Proof of being the one who runs a session's current turn; a later `begin` makes it void, and so
-/// does [`HistoryStore::clear`].
+/// Proof of being the one who runs a session's current turn; a later `begin` makes it void, at
+/// whichever process, and so does [`HistoryStore::clear`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fence {
     /// The session.
@@ -252,9 +263,10 @@ pub enum HistoryError {
 pub trait HistoryStore: Send + Sync {
     /// Opens a turn, atomically.
     ///
-    /// A known id changes nothing and is told as [`Begun::Replay`], [`Begun::Running`] or
-    /// [`Begun::Conflict`]; what else was asked under it decides which, also after its exchange was
-    /// replaced. One whose exchange failed or was left incomplete opens again in its old position.
+    /// A known id changes nothing and is told as [`Begun::Replay`], [`Begun::Running`],
+    /// [`Begun::Elsewhere`] or [`Begun::Conflict`]; what else was asked under it decides which, also
+    /// after its exchange was replaced. One whose exchange failed or was left incomplete opens again
+    /// in its old position, and so does one whose process has let its lease run out.
     /// A new one takes the next position, or waits beside the exchange it replaces.
     ///
     /// Opening, for the first time or again, first settles what came before and makes earlier
@@ -295,6 +307,19 @@ pub trait HistoryStore: Send + Sync {
         turn: &TurnId,
         change: &Amendment,
     ) -> Result<(), HistoryError>;
+
+    /// How often a running turn has to be renewed; `None` where no other process could take it.
+    fn renewal(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Says that the turn of this fence is still being answered.
+    ///
+    /// # Errors
+    /// [`HistoryError::Fenced`] when another turn has begun since, [`HistoryError::SessionNotFound`].
+    async fn renew(&self, _fence: &Fence) -> Result<(), HistoryError> {
+        Ok(())
+    }
 
     /// The newest `limit` exchanges, oldest first, however they stand.
     ///

@@ -50,13 +50,20 @@ const RULES: &[Rule] = &[
     Rule {
         within: "src/session",
         except: &[],
-        forbidden: &["crate::surface", "actix_web", "actix_ws", "redb", "anima_local"],
+        forbidden: &["crate::surface", "actix_web", "actix_ws", "redb", "redis::", "anima_local"],
         because: "a session knows no wire, no store and no model in particular",
     },
     Rule {
         within: "src/surface",
         except: &[],
-        forbidden: &["dyn Provider", "anima_local", "redb", "EmbeddedStore"],
+        forbidden: &[
+            "dyn Provider",
+            "anima_local",
+            "redb",
+            "redis::",
+            "EmbeddedStore",
+            "RedisStore",
+        ],
         because: "a surface touches neither a provider nor a store in particular",
     },
     Rule {

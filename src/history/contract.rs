@@ -41,12 +41,14 @@ macro_rules! check_contract {
                 a_running_exchange_without_a_settlement_is_left_incomplete
                 a_settlement_of_another_turn_leaves_the_running_one_incomplete
                 what_was_heard_of_a_finished_exchange_is_noted
+                a_settlement_under_a_void_fence_is_passed_over
                 a_later_turn_makes_the_earlier_fence_void
                 opening_a_turn_again_settles_the_running_one;
             finishing:
                 an_answer_is_kept_as_it_was_given
                 an_answer_with_an_error_leaves_the_exchange_failed
                 an_answer_may_be_kept_twice
+                a_valid_fence_can_be_renewed
                 a_turn_that_is_not_there_cannot_be_finished
                 what_was_heard_can_be_amended
                 late_verdicts_replace_those_on_the_same_sentence
@@ -124,7 +126,7 @@ pub(crate) fn once_more(name: &str) -> NewTurn {
 
 /// What is heard of a turn that is running or has finished.
 pub(crate) fn settling(name: &str, heard: Option<&str>, running: Option<Answer>) -> Settlement {
-    Settlement { turn: id(name), heard: heard.map(str::to_owned), running }
+    Settlement { turn: id(name), heard: heard.map(str::to_owned), running, fence: None }
 }
 
 /// An answer of one sentence that ended for `reason`.

@@ -1,6 +1,6 @@
 //! What can be asked of a session, and what it answers.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -99,6 +99,12 @@ pub enum CommandError {
     /// There is no answer that another could take the place of.
     #[error("there is no question to answer again")]
     NothingToRegenerate,
+    /// The turn is being answered by another process of the service.
+    #[error("another process is answering this turn")]
+    RunningElsewhere {
+        /// When it will have been left to us, should that process be gone.
+        wait: Duration,
+    },
     /// The request is wrong.
     #[error(transparent)]
     Turn(#[from] TurnError),

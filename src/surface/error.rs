@@ -139,6 +139,11 @@ impl From<CommandError> for HttpError {
             CommandError::TurnNotFound | CommandError::NothingToRegenerate => {
                 Self::new(StatusCode::NOT_FOUND, "turn_not_found", message)
             }
+            CommandError::RunningElsewhere { wait } => {
+                let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+                Self::new(StatusCode::CONFLICT, "turn_running_elsewhere", message)
+                    .with_retry_after_ms(wait)
+            }
             CommandError::Turn(error) => error.into(),
             CommandError::History(error) => error.into(),
             CommandError::ShuttingDown => {

@@ -38,6 +38,18 @@ pub(crate) async fn an_answer_may_be_kept_twice(store: &impl HistoryStore) {
     assert_eq!(told(&all(store, &session).await), [("one", "Hello.")]);
 }
 
+pub(crate) async fn a_valid_fence_can_be_renewed(store: &impl HistoryStore) {
+    let session = SessionId::generate();
+    let opened = open(store, &session, &turn("one", "Hello")).await;
+    let before = all(store, &session).await;
+    store.renew(&opened.fence).await.unwrap();
+    store.renew(&opened.fence).await.unwrap();
+    assert_eq!(all(store, &session).await, before);
+    store.finish(&opened.fence, &id("one"), &answer("Hello.")).await.unwrap();
+    store.renew(&opened.fence).await.unwrap();
+    assert_eq!(told(&all(store, &session).await), [("one", "Hello.")]);
+}
+
 pub(crate) async fn a_turn_that_is_not_there_cannot_be_finished(store: &impl HistoryStore) {
     let session = SessionId::generate();
     let opened = open(store, &session, &turn("one", "Hello")).await;

@@ -59,6 +59,27 @@ pub(crate) async fn what_was_heard_of_a_finished_exchange_is_noted(store: &impl 
     assert_eq!(open(store, &session, &next).await.recent[1].heard(), "there was");
 }
 
+pub(crate) async fn a_settlement_under_a_void_fence_is_passed_over(store: &impl HistoryStore) {
+    let session = SessionId::generate();
+    let first = tell(store, &session, &turn("one", "Hello"), &answer("Hello there.")).await;
+    let second = open(store, &session, &turn("two", "Tell me a story")).await;
+    let under = |fence: u64, name, heard| NewTurn {
+        settles: Some(Settlement {
+            fence: Some(fence),
+            ..settling(name, Some(heard), Some(interrupted("Once upon")))
+        }),
+        ..turn(heard, "Go on")
+    };
+    open(store, &session, &under(first.fence.number, "two", "Once")).await;
+    assert_eq!(all(store, &session).await[1].state, ExchangeState::Incomplete);
+    open(store, &session, &under(second.fence.number, "one", "Hello")).await;
+    assert_eq!(all(store, &session).await[0].heard(), "Hello there.");
+    let last = open(store, &session, &turn("three", "Another")).await;
+    open(store, &session, &under(last.fence.number, "three", "Onc")).await;
+    let kept = all(store, &session).await;
+    assert_eq!(kept.iter().find(|kept| kept.turn == id("three")).unwrap().heard(), "Onc");
+}
+
 pub(crate) async fn a_later_turn_makes_the_earlier_fence_void(store: &impl HistoryStore) {
     let session = SessionId::generate();
     let first = tell(store, &session, &turn("one", "Hello"), &answer("Hello there.")).await;

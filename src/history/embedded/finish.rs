@@ -50,6 +50,8 @@ pub(super) fn settle(
     settlement: Option<&Settlement>,
 ) -> Result<(), Failure> {
     let session = row.record.id.clone();
+    let valid = |settlement: &&Settlement| settlement.fence.is_none_or(|fence| fence == row.fence);
+    let settlement = settlement.filter(valid);
     let running = row.attempt.take_if(|attempt| attempt.running);
     let Some(running) = running else {
         return match settlement {
@@ -58,7 +60,7 @@ pub(super) fn settle(
         };
     };
     match settlement {
-        Some(Settlement { turn, heard, running: Some(answer) }) if *turn == running.turn => {
+        Some(Settlement { turn, heard, running: Some(answer), .. }) if *turn == running.turn => {
             end(tables, &session, running, answer, heard.clone())?;
         }
         other => {

@@ -122,7 +122,8 @@ impl Current {
             let outcome = Some(self.interrupted(&ledger));
             Answer { outcome, ..self.answer.clone() }
         });
-        Settlement { turn: self.turn.clone(), heard: ledger.heard(), running }
+        let fence = Some(self.fence.number);
+        Settlement { turn: self.turn.clone(), heard: ledger.heard(), running, fence }
     }
 
     fn interrupted(&self, ledger: &Ledger) -> Outcome {

@@ -48,8 +48,10 @@ impl Actor {
             Begun::Replay(exchange) => Ok(self.tell_again(&turn.id, *exchange)),
             Begun::Running => match running_from {
                 Some(from) => Ok(Submitted { from, replayed: Replayed::Joined }),
-                None => Err(HistoryError::Unavailable("another process answers it".into()).into()),
+                // The store says that we answer it, and we do not: it opens again when asked again.
+                None => Err(HistoryError::Unavailable("the turn was lost".into()).into()),
             },
+            Begun::Elsewhere { wait } => Err(CommandError::RunningElsewhere { wait }),
             Begun::Conflict => Err(CommandError::TurnIdConflict),
             Begun::NothingToReplace => Err(CommandError::NothingToRegenerate),
         }

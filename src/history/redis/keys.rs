@@ -1,0 +1,67 @@
+//! What things are called in Redis.
+
+use crate::turn::SessionId;
+
+/// The version of what the keys hold; another one would have other keys.
+const SCHEMA: &str = "v1";
+
+/// Makes the names of keys.
+#[derive(Debug, Clone)]
+pub(super) struct Keys {
+    prefix: String,
+}
+
+impl Keys {
+    /// Keys that begin with `prefix`.
+    pub(super) fn new(prefix: &str) -> Self {
+        Self { prefix: format!("{prefix}:{SCHEMA}") }
+    }
+
+    /// The keys of a session, as its scripts take them. The braces put all of them into one slot; no
+    /// id contains any.
+    pub(super) fn session(&self, session: &SessionId) -> [String; 4] {
+        ["meta", "exchanges", "turns", "former"]
+            .map(|part| format!("{}:{{{session}}}:{part}", self.prefix))
+    }
+
+    /// What is known of a session.
+    pub(super) fn meta(&self, session: &SessionId) -> String {
+        let [meta, ..] = self.session(session);
+        meta
+    }
+
+    /// A pattern that every [`Keys::meta`] has.
+    pub(super) fn any_meta(&self) -> String {
+        format!("{}:{{*}}:meta", self.prefix)
+    }
+
+    /// The session that a [`Keys::meta`] belongs to.
+    pub(super) fn session_of<'key>(&self, meta: &'key str) -> Option<&'key str> {
+        meta.strip_prefix(&self.prefix)?.strip_prefix(":{")?.strip_suffix("}:meta")
+    }
+
+    /// The sessions by last use.
+    pub(super) fn index(&self) -> String {
+        format!("{}:sessions", self.prefix)
+    }
+
+    /// Written to by a health check.
+    pub(super) fn probe(&self) -> String {
+        format!("{}:probe", self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_of_a_session_share_a_slot_and_tell_whose_they_are() {
+        let keys = Keys::new("anima");
+        let session = SessionId::parse("a:b").unwrap();
+        assert_eq!(keys.session(&session)[1], "anima:v1:{a:b}:exchanges");
+        assert_eq!(keys.session_of(&keys.meta(&session)), Some("a:b"));
+        assert_eq!(keys.session_of("anima:v1:sessions"), None);
+        assert_eq!(keys.session_of("other:v1:{a:b}:meta"), None);
+    }
+}

@@ -1,0 +1,175 @@
+//! What is kept, for how long, and what that costs.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::super::server::RedisServer;
+use super::{open_at, options, store_of_its_own};
+use crate::history::contract::{all, answer, id, once_more, open, replay, tell, told, turn};
+use crate::history::redis::{RedisOptions, RedisStore};
+use crate::history::{Begun, HistoryError, HistoryStore};
+use crate::turn::SessionId;
+
+#[tokio::test]
+async fn a_turn_costs_two_round_trips() {
+    let server = RedisServer::start(&[]);
+    let store = open_at(&server.url());
+    let session = SessionId::generate();
+    // The first turn also brings the functions.
+    tell(&store, &session, &turn("first", "Hello"), &answer("Hello.")).await;
+    store.list(0, 1).await.unwrap();
+    server.command("CONFIG RESETSTAT");
+    for number in 0..10 {
+        tell(&store, &session, &turn(&format!("turn{number}"), "Go on"), &answer("Yes.")).await;
+    }
+    let waited_for = [server.calls("evalsha"), server.calls("eval"), server.calls("script|load")];
+    assert_eq!(waited_for, [20, 0, 0]);
+    // What is written behind the turns' back is written for several at a time.
+    assert!(server.calls("zadd") <= 20);
+    for never in ["get", "set", "ping", "exec"] {
+        assert_eq!(server.calls(never), 0, "{never}");
+    }
+}
+
+#[tokio::test]
+async fn functions_that_redis_forgot_are_sent_again() {
+    let server = RedisServer::start(&[]);
+    let store = open_at(&server.url());
+    let session = SessionId::generate();
+    for name in ["one", "two"] {
+        server.command("SCRIPT FLUSH");
+        let opened = open(&store, &session, &turn(name, "Hello")).await;
+        server.command("SCRIPT FLUSH");
+        store.finish(&opened.fence, &id(name), &answer("Hello.")).await.unwrap();
+    }
+    assert_eq!(told(&all(&store, &session).await), [("one", "Hello."), ("two", "Hello.")]);
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_outlives_redis_when_that_syncs_always() {
+    let mut server = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let store = open_at(&server.url());
+    let session = SessionId::generate();
+    for round in 0..5 {
+        let name = format!("turn{round}");
+        let asked = turn(&name, "Go on");
+        let opened = open(&store, &session, &asked).await;
+        server.kill();
+        server.restart();
+        // The next call finds a connection that is dead, and another Redis behind the next one.
+        store.finish(&opened.fence, &asked.id, &answer(&name)).await.unwrap();
+        server.kill();
+        server.restart();
+        replay(&store, &session, &asked).await;
+    }
+    let kept = all(&store, &session).await;
+    assert_eq!(kept.iter().map(|kept| kept.position).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+}
+
+#[tokio::test]
+async fn the_oldest_exchanges_make_way() {
+    let options = RedisOptions { max_exchanges: 2, ..options(&RedisServer::shared().url()) };
+    let store = RedisStore::open(&options).unwrap();
+    let session = SessionId::generate();
+    tell(&store, &session, &turn("one", "1"), &answer("1")).await;
+    tell(&store, &session, &once_more("again"), &answer("1!")).await;
+    tell(&store, &session, &turn("two", "2"), &answer("2")).await;
+    let third = tell(&store, &session, &turn("three", "3"), &answer("3")).await;
+    assert_eq!(third.position, 2);
+    assert_eq!(told(&all(&store, &session).await), [("two", "2"), ("three", "3")]);
+    assert_eq!(store.session(&session).await.unwrap().unwrap().exchanges, 2);
+    for forgotten in [turn("one", "Other words"), turn("again", "Other words")] {
+        assert!(matches!(store.begin(&session, &forgotten).await.unwrap(), Begun::New(_)));
+    }
+}
+
+#[tokio::test]
+async fn a_long_conversation_is_read_whole_and_in_order() {
+    let store = store_of_its_own().await;
+    let session = SessionId::generate();
+    let names: Vec<_> = (0..150).map(|number| format!("turn{number:03}")).collect();
+    for name in &names {
+        tell(&store, &session, &turn(name, "Go on"), &answer(name)).await;
+    }
+    assert!(all(&store, &session).await.iter().map(|kept| kept.turn.as_str()).eq(&names));
+    let last = store.recent(&session, 100).await.unwrap();
+    assert!(last.iter().map(|kept| kept.turn.as_str()).eq(&names[50..]));
+    assert_eq!(store.recent(&session, 0).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_session_that_is_not_used_is_forgotten_whole() {
+    let options =
+        RedisOptions { ttl: Duration::from_secs(1), ..options(&RedisServer::shared().url()) };
+    let store = RedisStore::open(&options).unwrap();
+    let (old, used) = (SessionId::generate(), SessionId::generate());
+    tell(&store, &old, &turn("one", "Hello"), &answer("Hello.")).await;
+    let opened = open(&store, &used, &turn("one", "Hello")).await;
+    let keys = || RedisServer::shared().command(&format!("KEYS {}:*{old}*", options.prefix));
+    assert!(keys().starts_with("*3\r\n"), "{}", keys());
+    for _ in 0..4 {
+        sleep(Duration::from_millis(400)).await;
+        store.finish(&opened.fence, &id("one"), &answer("Hello.")).await.unwrap();
+    }
+    assert!(keys().starts_with("*0\r\n"), "{}", keys());
+    assert_eq!(store.session(&old).await.unwrap(), None);
+    assert!(matches!(store.recent(&old, 1).await, Err(HistoryError::SessionNotFound)));
+    let listed = store.list(0, 10).await.unwrap();
+    assert_eq!(listed.iter().map(|record| &record.id).collect::<Vec<_>>(), [&used]);
+}
+
+#[tokio::test]
+async fn the_index_of_sessions_repairs_itself() {
+    let server = RedisServer::shared();
+    let options = options(&server.url());
+    let store = RedisStore::open(&options).unwrap();
+    let sessions: Vec<_> = (0..3).map(|_| SessionId::generate()).collect();
+    for session in &sessions {
+        open(&store, session, &turn("one", "Hello")).await;
+    }
+    let index = format!("{}:v1:sessions", options.prefix);
+    let listed = async |store: &RedisStore| -> Vec<SessionId> {
+        store.list(0, 10).await.unwrap().into_iter().map(|record| record.id).collect()
+    };
+    assert_eq!(listed(&store).await.len(), 3);
+    // One that is gone is not told, does not count, and does not stay.
+    server.command(&format!("ZADD {index} 9000000000000000 ghost 9000000000000001 not*an*id"));
+    let page = store.list(0, 2).await.unwrap();
+    assert_eq!(
+        page.iter().map(|record| &record.id).collect::<Vec<_>>(),
+        [&sessions[2], &sessions[1]]
+    );
+    assert!(server.command(&format!("ZCARD {index}")).starts_with(":3\r\n"));
+    // One that is missing comes back when it is used, and all of them when a process starts.
+    server.command(&format!("DEL {index}"));
+    open(&store, &sessions[1], &turn("two", "Hello")).await;
+    assert_eq!(listed(&store).await, [sessions[1].clone()]);
+    let another = RedisStore::open(&options).unwrap();
+    for _ in 0..500 {
+        if listed(&another).await.len() == 3 {
+            break;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(
+        listed(&another).await,
+        [&sessions[1], &sessions[2], &sessions[0]].map(Clone::clone)
+    );
+}
+
+#[tokio::test]
+async fn a_fence_is_not_given_out_twice_when_the_clock_is_set_back() {
+    let server = RedisServer::shared();
+    let options = options(&server.url());
+    let store = RedisStore::open(&options).unwrap();
+    let session = SessionId::generate();
+    open(&store, &session, &turn("one", "Hello")).await;
+    // As if the fence before had been given out in an hour from now.
+    let later = 9_000_000_000_000_000_u64;
+    server.command(&format!("HSET {}:v1:{{{session}}}:meta fence {later}", options.prefix));
+    assert_eq!(open(&store, &session, &turn("two", "Hello")).await.fence.number, later + 1);
+    store.delete(&session).await.unwrap();
+    let anew = open(&store, &session, &turn("one", "Hello")).await;
+    assert_eq!((anew.position, anew.fence.number), (0, later + 2));
+}
