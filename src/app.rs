@@ -17,10 +17,11 @@ use crate::{
     history::{
         HistoryStore,
         embedded::{EmbeddedOptions, EmbeddedStore},
+        redis::{RedisOptions, RedisStore},
     },
     registry::Registry,
     session::Directory,
-    settings::Settings,
+    settings::{HistorySettings, Settings, StoreKind},
     surface::{self, House, Service},
     telemetry,
     turn::{pipeline::Conversation, prompt::Prompts},
@@ -66,7 +67,12 @@ impl Application {
         let conversation =
             Conversation::new(Arc::new(registry), Arc::new(prompts), &settings.turn.persona)?;
         let conversation = Arc::new(conversation);
-        let directory = Directory::new(store, Arc::clone(&conversation), settings.session.clone());
+        let directory = Directory::new(
+            store,
+            Arc::clone(&conversation),
+            settings.session.clone(),
+            settings.history.when_unavailable,
+        );
         let service = watch::Sender::new(Service::Open);
         let address = listeners[0].local_addr()?;
         let patience = Duration::from_millis(settings.server.drain_ms);
@@ -145,10 +151,31 @@ impl Ground {
 }
 
 fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn HistoryStore>> {
+    match settings.history.store {
+        StoreKind::Embedded => open_embedded(settings),
+        StoreKind::Redis => open_redis(&settings.history),
+    }
+}
+
+fn open_redis(settings: &HistorySettings) -> anyhow::Result<Arc<dyn HistoryStore>> {
+    let options = RedisOptions {
+        url: settings.redis.url.secret().clone(),
+        username: settings.redis.username.clone(),
+        password: settings.redis.password.clone(),
+        prefix: settings.redis.prefix.clone(),
+        deadline: Duration::from_millis(settings.redis.deadline_ms),
+        lease: Duration::from_millis(settings.redis.lease_ms),
+        ttl: ttl(settings),
+        max_exchanges: settings.max_exchanges,
+    };
+    Ok(Arc::new(RedisStore::open(&options).context("history.redis.url")?))
+}
+
+fn open_embedded(settings: &Settings) -> anyhow::Result<Arc<dyn HistoryStore>> {
     let folder = settings.resolve(&settings.history.data);
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let options = EmbeddedOptions {
-        ttl: Duration::from_secs(u64::from(settings.history.ttl_days) * 24 * 60 * 60),
+        ttl: ttl(&settings.history),
         max_exchanges: settings.history.max_exchanges,
         ..EmbeddedOptions::default()
     };
@@ -156,4 +183,8 @@ fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn HistoryStore>> {
     let store = EmbeddedStore::open(&path, options)
         .with_context(|| format!("cannot open {}", path.display()))?;
     Ok(Arc::new(store))
+}
+
+fn ttl(settings: &HistorySettings) -> Duration {
+    Duration::from_secs(u64::from(settings.ttl_days) * 24 * 60 * 60)
 }

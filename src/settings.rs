@@ -4,6 +4,7 @@
 //! known is an error that names its nearest neighbour.
 
 mod error;
+mod history;
 
 use std::{
     collections::BTreeMap,
@@ -19,6 +20,7 @@ use tracing_subscriber::EnvFilter;
 
 pub use error::SettingsError;
 pub(crate) use error::unknown_name;
+pub use history::{HistorySettings, RedisSettings, RedisUrl, StoreKind, WhenUnavailable};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -63,18 +65,6 @@ pub struct ServerSettings {
     pub max_connections: usize,
     /// How long running turns may go on after a termination signal, in milliseconds.
     pub drain_ms: u64,
-}
-
-/// `[history]`
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HistorySettings {
-    /// Folder of the embedded store.
-    pub data: PathBuf,
-    /// Days until an unused session is forgotten.
-    pub ttl_days: u32,
-    /// Exchanges kept in a session.
-    pub max_exchanges: u64,
 }
 
 /// `[session]`
@@ -179,6 +169,7 @@ impl Settings {
         let mut settings: Self = tree.try_deserialize()?;
         settings.home = home;
         settings.apply(overrides);
+        settings.history.read_secrets(variable);
         settings.validate()?;
         Ok(settings)
     }
@@ -221,12 +212,12 @@ impl Settings {
                 "session.log_seconds",
                 usize::try_from(self.session.log_seconds).unwrap_or(usize::MAX),
             ),
-            ("history.ttl_days", self.history.ttl_days as usize),
         ] {
             if value == 0 {
                 return refuse(key, "must be at least 1".to_owned());
             }
         }
+        self.history.validate()?;
         if let Err(error) = EnvFilter::try_new(&self.telemetry.log) {
             return refuse(
                 "telemetry.log",
@@ -265,6 +256,12 @@ pub fn home(folder: &Path) -> Result<PathBuf, SettingsError> {
         .canonicalize()
         .map_err(|source| SettingsError::Folder { folder: folder.to_owned(), source })?;
     Ok(folder.parent().unwrap_or(&folder).to_owned())
+}
+
+/// A variable of the environment that the settings name.
+#[expect(clippy::disallowed_methods, reason = "the settings are the one place that reads them")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 #[cfg(test)]
@@ -310,6 +307,18 @@ mod tests {
         );
         let twice = message("[providers.other]\nkind = \"local\"\naliases = [\"demo\"]");
         assert!(twice.contains("already belongs"), "{twice}");
+    }
+
+    #[test]
+    fn the_shipped_profile_of_production_asks_for_its_redis() {
+        let production = include_str!("../config/production.toml");
+        let message = load(production).unwrap_err().to_string();
+        assert!(
+            message.starts_with("history.redis.url") && message.contains("ANIMA__"),
+            "{message}"
+        );
+        let given = production.replace("url = \"\"", "url = \"redis://host\"");
+        assert_eq!(load(&given).unwrap().history.store, StoreKind::Redis);
     }
 
     #[test]

@@ -82,8 +82,8 @@ impl RedisStore {
     /// # Errors
     /// [`HistoryError::Unavailable`] when the address cannot be one.
     pub fn open(options: &RedisOptions) -> Result<Self, HistoryError> {
-        let link = Link::new(options, Handle::current())?;
         let keys = Keys::new(&options.prefix);
+        let link = Link::new(options, &keys, Handle::current())?;
         let index = Arc::new(Index::new(Arc::clone(&link), keys.clone(), options.ttl));
         // Aborted when the store is dropped.
         let housekeeping = tokio::spawn(Arc::clone(&index).keep());

@@ -2,6 +2,8 @@
 
 mod current;
 mod hearing;
+mod memory;
+mod ownership;
 mod turns;
 
 use std::{future::Future, sync::Arc, time::Duration};
@@ -9,7 +11,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use anima_provider::BoxError;
 use tokio::{
     sync::{mpsc, watch},
-    time::{sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tracing::warn;
 
@@ -20,7 +22,7 @@ use super::{
 };
 use crate::{
     history::{Exchange, HistoryError, SessionSettings},
-    turn::{SessionId, TurnError, TurnErrorCode, TurnEvent},
+    turn::{Earlier, SessionId, TurnError, TurnErrorCode, TurnEvent},
 };
 use current::Current;
 
@@ -39,6 +41,8 @@ pub(super) struct Actor {
     owner: watch::Sender<u64>,
     /// The newest turn; it stays here after its end, until the next one begins.
     current: Option<Current>,
+    /// What came before the newest turn, as far as it was shown to it, oldest first.
+    earlier: Vec<Earlier>,
 }
 
 impl Actor {
@@ -59,25 +63,25 @@ impl Actor {
             playback: Playback::None,
             owner: watch::Sender::new(0),
             current: None,
+            earlier: Vec::new(),
         }
     }
 
     /// Lives until the session has been idle for a while, or the service ends.
     pub(super) async fn run(mut self) {
-        match within(self.house.store().session(&self.id)).await {
-            Ok(record) => self.settings = record.map(|record| record.settings).unwrap_or_default(),
-            Err(error) => {
-                warn!(error = %error, "The settings of session {} could not be read", self.id);
-            }
-        }
+        self.read_settings().await;
         loop {
             let running = self.current.as_ref().is_some_and(Current::is_running);
+            let renewal = self.renewal_due();
             tokio::select! {
                 command = self.commands.recv() => match command {
                     Some(command) => self.obey(command).await,
                     None => break,
                 },
                 events = next_events(&mut self.current), if running => self.on_events(events).await,
+                () = sleep_until(renewal.unwrap_or_else(Instant::now)), if renewal.is_some() => {
+                    self.renew().await;
+                }
                 () = closed(&mut self.phase) => {
                     self.give_up().await;
                     break;
@@ -114,6 +118,9 @@ impl Actor {
     }
 
     async fn attach(&mut self, hello: Hello) -> Result<Attached, CommandError> {
+        if self.house.shares_store() {
+            self.read_settings().await;
+        }
         if !hello.observes {
             if hello.settings != SessionSettings::default() {
                 self.configure(hello.settings).await?;
@@ -152,6 +159,9 @@ impl Actor {
         &mut self,
         wanted: SessionSettings,
     ) -> Result<SessionSettings, CommandError> {
+        if self.house.shares_store() {
+            self.read_settings().await;
+        }
         let settings = self.house.conversation().with_changes(&self.settings, wanted)?;
         match within(self.house.store().configure(&self.id, &settings)).await {
             // Nothing was said yet: the settings go along with the first turn.
@@ -160,6 +170,18 @@ impl Actor {
         }
         self.settings = settings;
         Ok(self.settings.clone())
+    }
+
+    /// Reads the settings, which another process may have changed.
+    async fn read_settings(&mut self) {
+        match within(self.house.store().session(&self.id)).await {
+            Ok(Some(record)) => self.settings = record.settings,
+            // Nothing is kept yet: the settings in memory go along with the first turn.
+            Ok(None) => {}
+            Err(error) => {
+                warn!(error = %error, "The settings of session {} could not be read", self.id);
+            }
+        }
     }
 
     async fn recent(&self, limit: usize) -> Result<Vec<Exchange>, CommandError> {
@@ -176,6 +198,7 @@ impl Actor {
             self.keep(end).await;
         }
         self.current = None;
+        self.earlier.clear();
         self.log.seal();
         let store = self.house.store();
         let forgotten = if whole {

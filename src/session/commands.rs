@@ -102,7 +102,7 @@ pub enum CommandError {
     /// The turn is being answered by another process of the service.
     #[error("another process is answering this turn")]
     RunningElsewhere {
-        /// When it will have been left to us, should that process be gone.
+        /// When to ask again: it will have been answered, or left to us.
         wait: Duration,
     },
     /// The request is wrong.

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     history::{Exchange, HistoryError, HistoryStore, SessionSettings},
-    settings::SessionLimits,
+    settings::{SessionLimits, WhenUnavailable},
     turn::{SessionId, TurnId, pipeline::Conversation},
 };
 
@@ -48,6 +48,7 @@ pub(super) struct Inner {
     store: Arc<dyn HistoryStore>,
     conversation: Arc<Conversation>,
     limits: SessionLimits,
+    when_unavailable: WhenUnavailable,
     phase: watch::Sender<Phase>,
     nobody: watch::Sender<u64>,
 }
@@ -66,12 +67,14 @@ impl Directory {
         store: Arc<dyn HistoryStore>,
         conversation: Arc<Conversation>,
         limits: SessionLimits,
+        when_unavailable: WhenUnavailable,
     ) -> Self {
         let inner = Inner {
             sessions: Mutex::default(),
             store,
             conversation,
             limits,
+            when_unavailable,
             phase: watch::Sender::new(Phase::Open),
             nobody: watch::Sender::new(0),
         };
@@ -100,13 +103,19 @@ impl Directory {
         session
     }
 
-    /// Whether a session is in memory or in the store.
+    /// Whether a session is in memory or in the store. Where turns go on without the store, an id
+    /// that it cannot be asked about is taken for a known one.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn is_known(&self, id: &SessionId) -> Result<bool, HistoryError> {
-        let in_memory = self.inner.sessions().contains_key(id);
-        Ok(in_memory || self.inner.store.session(id).await?.is_some())
+        if self.inner.sessions().contains_key(id) {
+            return Ok(true);
+        }
+        match self.inner.store.session(id).await {
+            Err(error) if self.inner.goes_on_after(&error) => Ok(true),
+            record => Ok(record?.is_some()),
+        }
     }
 
     /// Forgets a session; a running turn is interrupted first. Its id is not known any more, unless
@@ -122,6 +131,11 @@ impl Directory {
             sessions.remove(&session.id);
         }
         Ok(())
+    }
+
+    /// Whether turns go on while the store cannot be reached.
+    pub fn goes_on_without_store(&self) -> bool {
+        self.inner.when_unavailable == WhenUnavailable::Continue
     }
 
     /// Whether new turns are taken.
@@ -157,6 +171,17 @@ impl Inner {
 
     pub(super) fn phase(&self) -> watch::Receiver<Phase> {
         self.phase.subscribe()
+    }
+
+    /// Whether a turn goes on although the store failed so.
+    pub(super) fn goes_on_after(&self, error: &HistoryError) -> bool {
+        self.when_unavailable == WhenUnavailable::Continue
+            && matches!(error, HistoryError::Unavailable(_))
+    }
+
+    /// Whether other processes may change sessions, too.
+    pub(super) fn shares_store(&self) -> bool {
+        self.store.renewal().is_some()
     }
 
     pub(super) fn idle(&self) -> Duration {

@@ -30,6 +30,13 @@ pub enum SettingsError {
     Tree(String),
 }
 
+impl SettingsError {
+    /// A value of this key is not legal.
+    pub(super) fn value(key: &str, message: impl Into<String>) -> Self {
+        Self::Value { key: key.to_owned(), message: message.into() }
+    }
+}
+
 impl From<ConfigError> for SettingsError {
     fn from(error: ConfigError) -> Self {
         let text = error.to_string();

@@ -165,7 +165,8 @@ impl From<HistoryError> for HttpError {
             }
             HistoryError::Fenced => Self::new(StatusCode::CONFLICT, "superseded", message),
             HistoryError::Overloaded | HistoryError::Unavailable(_) => {
-                tracing::error!(source = ?std::error::Error::source(&error), "The store failed: {message}");
+                let reason = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::error!(reason, "The store failed: {message}");
                 TurnError::new(TurnErrorCode::StoreUnavailable, message).into()
             }
         }

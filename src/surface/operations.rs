@@ -16,13 +16,15 @@ pub(super) async fn health() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
 }
 
-/// The service takes turns: the store can be written and nobody is shutting it down.
+/// The service takes turns: the store can be written, or is not needed for that, and nobody is
+/// shutting the service down.
 pub(super) async fn ready(house: web::Data<House>) -> HttpResponse {
     let open = house.directory.is_open();
     let store = matches!(timeout(PROBE, house.directory.store().health()).await, Ok(Ok(())));
-    let status = if open && store { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let ready = open && (store || house.directory.goes_on_without_store());
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     HttpResponse::build(status).json(json!({
-        "ready": open && store,
+        "ready": ready,
         "store": if store { "ok" } else { "unavailable" },
         "draining": !open,
         "providers": house.conversation.registry().names().collect::<Vec<_>>(),

@@ -233,6 +233,9 @@ async fn take_turn(
 pub(super) struct WholeTurn {
     turn: TurnId,
     replay: bool,
+    /// Said only where it is `false`: the turn was answered without being kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    durable: Option<bool>,
     provider: String,
     model: String,
     sentences: Vec<Sentence>,
@@ -252,12 +255,15 @@ pub(super) async fn collect(
     from: u64,
 ) -> Result<WholeTurn, HttpError> {
     let mut follower = Follower::new(log, turn, from);
-    let (mut replay, mut provider, mut model) = (false, String::new(), String::new());
+    let (mut replay, mut durable) = (false, None);
+    let (mut provider, mut model) = (String::new(), String::new());
     let (mut sentences, mut verdicts) = (Vec::new(), Vec::new());
     loop {
         let entry = follower.next(log).await?;
         match &entry.event {
-            TurnEvent::Accepted { replay: again, .. } => replay = *again,
+            TurnEvent::Accepted { replay: again, durable: kept } => {
+                (replay, durable) = (*again, (!kept).then_some(false));
+            }
             TurnEvent::Started { provider: by, model: with } => {
                 (provider, model) = (by.clone(), with.clone());
             }
@@ -269,6 +275,7 @@ pub(super) async fn collect(
                 return Ok(WholeTurn {
                     turn,
                     replay,
+                    durable,
                     provider,
                     model,
                     sentences,

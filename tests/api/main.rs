@@ -17,6 +17,7 @@ mod helpers;
 mod identity;
 mod limits;
 mod linly;
+mod needs_redis;
 mod operations;
 mod origin;
 mod providers;

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use redis::{ErrorKind, RedisError, ServerErrorKind};
+use redis::{ErrorKind, RedisError};
 use thiserror::Error;
 
 use crate::history::HistoryError;
 
 /// How the scripts say that a row makes no sense.
 const DAMAGED: &str = "DAMAGED ";
+
+/// Codes of answers that concern one command; the next one may be fine.
+const OF_THE_COMMAND: [&str; 7] =
+    ["WRONGTYPE", "OOM", "MISCONF", "NOREPLICAS", "NOSCRIPT", "CROSSSLOT", "MOVED"];
 
 /// Why Redis did not do its part. Nothing in it may hold a password: an answer of Redis to a command
 /// that it does not know repeats the command, so only the answer's code is passed on.
@@ -101,15 +105,13 @@ fn hint(code: &str) -> &'static str {
 }
 
 /// Whether the connection, or who is at its other end, has to be looked at before anything else is
-/// sent.
+/// sent. Redis also refuses while a connection is made (too many clients, no rights, still loading),
+/// and such a connection never gets better by itself.
 pub(super) fn is_lost(error: &RedisError) -> bool {
-    match error.kind() {
-        ErrorKind::Server(kind) => matches!(
-            kind,
-            ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown | ServerErrorKind::ReadOnly
-        ),
-        ErrorKind::Extension => matches!(error.code(), Some("NOAUTH" | "WRONGPASS")),
-        ErrorKind::UnexpectedReturnType => false,
+    match (error.kind(), error.code()) {
+        (ErrorKind::UnexpectedReturnType, _) => false,
+        (_, Some("ERR")) => !error.detail().is_some_and(|detail| detail.contains("script")),
+        (_, Some(code)) => !OF_THE_COMMAND.contains(&code),
         _ => true,
     }
 }

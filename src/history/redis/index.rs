@@ -133,7 +133,7 @@ impl Index {
     }
 
     /// Puts sessions in that a crash kept from being written.
-    async fn repair(&self) -> Result<(), Fault> {
+    pub(super) async fn repair(&self) -> Result<(), Fault> {
         let mut cursor = "0".to_owned();
         let mut found = 0;
         for _ in 0..SCAN_STEPS {

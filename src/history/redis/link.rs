@@ -21,9 +21,13 @@ use tracing::{info, warn};
 
 use super::RedisOptions;
 use super::fault::{Fault, is_lost};
+use super::keys::Keys;
 
 /// How often it is tried whether Redis is there again.
 const PROBE_EVERY: Duration = Duration::from_millis(100);
+
+/// How long a trial leaves its trace, in seconds.
+const PROBE_TTL: u64 = 60;
 
 /// After so many probes without an answer the connection itself is given up.
 const SILENT_PROBES: u32 = 3;
@@ -48,13 +52,19 @@ pub(super) struct Link {
     /// The connection lives here, whichever thread a call comes from.
     runtime: Handle,
     deadline: Duration,
+    /// The key of a [`Link::trial`].
+    probe_key: String,
     /// Why Redis is down, while it is.
     down: Mutex<Option<String>>,
 }
 
 impl Link {
     /// A link that connects when it is first used.
-    pub(super) fn new(options: &RedisOptions, runtime: Handle) -> Result<Arc<Self>, Fault> {
+    pub(super) fn new(
+        options: &RedisOptions,
+        keys: &Keys,
+        runtime: Handle,
+    ) -> Result<Arc<Self>, Fault> {
         let unusable = |error: RedisError| Fault::Unusable(error.category().to_owned());
         let info = connection_info(options).map_err(unusable)?;
         if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
@@ -72,6 +82,7 @@ impl Link {
             manager: ArcSwap::from_pointee(manager),
             runtime,
             deadline: options.deadline,
+            probe_key: keys.probe(),
             down: Mutex::default(),
         }))
     }
@@ -85,6 +96,13 @@ impl Link {
         let link = Arc::clone(self);
         let answer = self.runtime.spawn(async move { link.perform(&request).await });
         answer.await.unwrap_or(Err(Fault::Closed))
+    }
+
+    /// Writes something that nobody reads, to see whether that can be done.
+    pub(super) fn trial(&self) -> Request {
+        let mut command = redis::cmd("SET");
+        command.arg(&self.probe_key).arg(1).arg("EX").arg(PROBE_TTL);
+        Request::Command(command)
     }
 
     async fn perform(self: &Arc<Self>, request: &Request) -> Result<Value, Fault> {
@@ -147,15 +165,15 @@ impl Link {
     }
 }
 
-/// Asks until Redis answers.
+/// Asks until Redis takes what is written.
 async fn probe(link: Weak<Link>) {
     let mut silent = 0;
     loop {
         sleep(PROBE_EVERY).await;
         let Some(link) = link.upgrade() else { return };
-        let ping = Request::Command(redis::cmd("PING"));
-        match timeout(link.deadline, link.attempt(&ping)).await {
+        match timeout(link.deadline, link.attempt(&link.trial())).await {
             Ok(Ok(_)) => return link.come_up(),
+            Ok(Err(error)) if !is_lost(&error) => return link.come_up(),
             Ok(Err(error)) => {
                 *link.down() = Some(Fault::from(error.clone()).to_string());
                 // The manager itself connects again only after errors of the network.

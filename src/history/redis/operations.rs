@@ -28,9 +28,6 @@ const REDONE: usize = 5;
 /// How long the fence of a deleted session is remembered, in seconds.
 const FORMER_TTL: u64 = 24 * 60 * 60;
 
-/// How long a health check leaves its trace, in seconds.
-const PROBE_TTL: u64 = 60;
-
 /// Most sessions that are skipped or told at a time.
 const MOST_LISTED: usize = 1_000_000;
 
@@ -271,8 +268,6 @@ impl HistoryStore for RedisStore {
     }
 
     async fn health(&self) -> Result<(), HistoryError> {
-        let mut command = cmd("SET");
-        command.arg(self.keys.probe()).arg(&self.owner).arg("EX").arg(PROBE_TTL);
-        Ok(self.link.ask(Request::Command(command)).await.map(drop)?)
+        Ok(self.link.ask(self.link.trial()).await.map(drop)?)
     }
 }

@@ -7,13 +7,21 @@ use tracing::info;
 use super::super::{Playback, heard::Ledger};
 use crate::{
     history::{Answer, Fence, Settlement},
-    turn::{EndReason, Outcome, Timing, TurnError, TurnEvent, TurnId, pipeline::TurnStream},
+    turn::{EndReason, Outcome, Task, Timing, TurnError, TurnEvent, TurnId, pipeline::TurnStream},
 };
 
 /// The newest turn of a session.
 pub(super) struct Current {
     pub(super) turn: TurnId,
-    pub(super) fence: Fence,
+    /// What it is to do.
+    pub(super) task: Task,
+    /// What else was asked.
+    pub(super) options: String,
+    /// What the store wants to be shown; none when it does not keep the turn, or it is not ours any
+    /// more.
+    pub(super) fence: Option<Fence>,
+    /// When the store was last told that it is being answered.
+    pub(super) renewed: tokio::time::Instant,
     /// What was heard of it.
     pub(super) ledger: Ledger,
     /// What was answered so far.
@@ -22,25 +30,37 @@ pub(super) struct Current {
     pub(super) accepted: u64,
     /// Its events; gone when it has ended. Dropping them stops the generation.
     stream: Option<TurnStream>,
+    durable: bool,
+    /// It has ended, and the store could not be told: to the store it is running.
+    unkept: bool,
     began: Instant,
     first_sentence_ms: Option<u64>,
 }
 
+/// How a turn begins.
+pub(super) struct Beginning {
+    pub(super) task: Task,
+    pub(super) options: String,
+    pub(super) fence: Option<Fence>,
+    pub(super) playback: Playback,
+    pub(super) accepted: u64,
+}
+
 impl Current {
-    pub(super) fn new(
-        turn: TurnId,
-        fence: Fence,
-        playback: Playback,
-        stream: TurnStream,
-        accepted: u64,
-    ) -> Self {
+    pub(super) fn new(turn: TurnId, stream: TurnStream, beginning: Beginning) -> Self {
+        let Beginning { task, options, fence, playback, accepted } = beginning;
         Self {
             turn,
+            task,
+            options,
+            durable: fence.is_some(),
             fence,
+            renewed: tokio::time::Instant::now(),
             ledger: Ledger::new(playback),
             answer: Answer::default(),
             accepted,
             stream: Some(stream),
+            unkept: false,
             began: Instant::now(),
             first_sentence_ms: None,
         }
@@ -55,6 +75,11 @@ impl Current {
 
     pub(super) fn is_running(&self) -> bool {
         self.stream.is_some()
+    }
+
+    /// Whether the store was told of it when it began.
+    pub(super) fn is_durable(&self) -> bool {
+        self.durable
     }
 
     /// Whether it was answered, as opposed to running or failed.
@@ -112,18 +137,37 @@ impl Current {
         TurnEvent::Finished(outcome)
     }
 
-    /// How this turn stands when the next one begins. `heard` is what the client says of it.
-    pub(super) fn settlement(&self, heard: Option<&str>) -> Settlement {
+    /// Its end could not be kept, and goes along with the beginning of the next turn.
+    pub(super) fn keep_later(&mut self) {
+        self.unkept = true;
+    }
+
+    /// How this turn stands for the store when the next one begins, where that keeps it. `heard` is
+    /// what the client says of it.
+    pub(super) fn settlement(&self, heard: Option<&str>) -> Option<Settlement> {
+        let fence = Some(self.fence.as_ref()?.number);
+        let ledger = self.heard_by_now(heard);
+        let running = if self.is_running() {
+            let outcome = Some(self.interrupted(&ledger));
+            Some(Answer { outcome, ..self.answer.clone() })
+        } else {
+            self.unkept.then(|| self.answer.clone())
+        };
+        Some(Settlement { turn: self.turn.clone(), heard: ledger.heard(), running, fence })
+    }
+
+    /// How it ends when the next turn begins, if it is still running.
+    pub(super) fn end_before_next(&self, heard: Option<&str>) -> Option<Outcome> {
+        self.is_running().then(|| self.interrupted(&self.heard_by_now(heard)))
+    }
+
+    /// What was heard, with what the client says of it now.
+    pub(super) fn heard_by_now(&self, heard: Option<&str>) -> Ledger {
         let mut ledger = self.ledger.clone();
         if let Some(heard) = heard {
             ledger.tell(heard);
         }
-        let running = self.is_running().then(|| {
-            let outcome = Some(self.interrupted(&ledger));
-            Answer { outcome, ..self.answer.clone() }
-        });
-        let fence = Some(self.fence.number);
-        Settlement { turn: self.turn.clone(), heard: ledger.heard(), running, fence }
+        ledger
     }
 
     fn interrupted(&self, ledger: &Ledger) -> Outcome {

@@ -1,19 +1,25 @@
 //! Taking turns: a new one, the same one again, and the end of one.
 
+use std::time::Duration;
+
 use anima_provider::LaneId;
 use serde_json::json;
-use tracing::error;
+use tracing::{error, warn};
 
 use super::{
     Actor,
-    current::{Current, note_interruption},
+    current::{Beginning, Current, note_interruption},
+    ownership::is_superseded,
     within,
 };
 use crate::{
-    history::{Begun, Exchange, HistoryError, NewTurn, Opened, Replaces, Settlement},
+    history::{Answer, Begun, Exchange, Fence, HistoryError, NewTurn, Opened, Replaces},
     session::{CommandError, Playback, Replayed, Submission, Submitted, directory::Phase},
-    turn::{Turn, TurnError, TurnErrorCode, TurnEvent, TurnId, pipeline::Job},
+    turn::{Earlier, Outcome, Turn, TurnError, TurnErrorCode, TurnEvent, TurnId, pipeline::Job},
 };
+
+/// When to ask again for a turn that another process answers, at the latest.
+const ELSEWHERE_AGAIN: Duration = Duration::from_secs(1);
 
 impl Actor {
     pub(super) async fn submit(
@@ -38,75 +44,127 @@ impl Actor {
             task: (replaces == Replaces::Nothing).then(|| turn.task.clone()),
             options: options(&turn),
             replaces,
-            settles: self.current.as_ref().map(|current| current.settlement(heard.as_deref())),
+            settles: self.current.as_ref().and_then(|current| current.settlement(heard.as_deref())),
             recent: conversation.turns_shown(&turn, &self.settings)?,
             settings: self.settings.clone(),
             running_here: running_from.is_some(),
         };
-        match within(self.house.store().begin(&self.id, &new)).await? {
-            Begun::New(opened) => Ok(self.open(turn, *opened, new.settles).await),
+        if let Some(taken) = self.taken_before(&new) {
+            return taken;
+        }
+        let begun = match within(self.house.store().begin(&self.id, &new)).await {
+            Err(error) if self.house.goes_on_after(&error) => {
+                return self.go_on(turn, new, heard, error).await;
+            }
+            begun => begun?,
+        };
+        match begun {
+            Begun::New(opened) => Ok(self.open(turn, &new, heard, *opened).await),
             Begun::Replay(exchange) => Ok(self.tell_again(&turn.id, *exchange)),
             Begun::Running => match running_from {
                 Some(from) => Ok(Submitted { from, replayed: Replayed::Joined }),
                 // The store says that we answer it, and we do not: it opens again when asked again.
                 None => Err(HistoryError::Unavailable("the turn was lost".into()).into()),
             },
-            Begun::Elsewhere { wait } => Err(CommandError::RunningElsewhere { wait }),
+            // Most turns have been answered before their lease would run out.
+            Begun::Elsewhere { wait } => {
+                Err(CommandError::RunningElsewhere { wait: wait.min(ELSEWHERE_AGAIN) })
+            }
             Begun::Conflict => Err(CommandError::TurnIdConflict),
             Begun::NothingToReplace => Err(CommandError::NothingToRegenerate),
         }
     }
 
-    /// Ends the turn before in the log, as the store has already settled it, and starts the new one.
+    /// Starts a turn that the store has opened, as it says: another process may have changed the
+    /// settings, and said what we know nothing of.
     async fn open(
         &mut self,
         mut turn: Turn,
-        opened: Opened,
-        settled: Option<Settlement>,
+        new: &NewTurn,
+        heard: Option<String>,
+        mut opened: Opened,
+    ) -> Submitted {
+        opened.recent = self.shown(&turn, &opened, new.recent).await;
+        self.settings = opened.settings;
+        self.earlier = opened.recent.iter().map(Exchange::as_earlier).collect();
+        turn.task = opened.task;
+        self.start(turn, &new.options, heard.as_deref(), Some(opened.fence)).await
+    }
+
+    /// Ends the turn before in the log, as the store has already settled it, and starts the new one;
+    /// without a fence it is not kept.
+    pub(super) async fn start(
+        &mut self,
+        turn: Turn,
+        options: &str,
+        heard: Option<&str>,
+        fence: Option<Fence>,
     ) -> Submitted {
         if let Some(before) = self.current.take() {
+            let (id, end) = (before.turn.clone(), before.end_before_next(heard));
             // It leaves its place in the provider's queue before the new turn asks for one.
             before.stop().await;
+            self.end_before(&id, end);
         }
-        if let Some(Settlement { turn, running: Some(answer), .. }) = settled
-            && let Some(outcome) = answer.outcome
-        {
-            note_interruption(&turn);
-            self.log.append(&turn, TurnEvent::Finished(outcome));
-        }
-        let accepted =
-            self.log.append(&turn.id, TurnEvent::Accepted { replay: false, durable: true });
+        let durable = fence.is_some();
+        let accepted = self.log.append(&turn.id, TurnEvent::Accepted { replay: false, durable });
         self.log.pin(Some(accepted));
-        turn.task = opened.task;
-        let supplied = turn.context.supplied.clone();
-        let earlier =
-            supplied.unwrap_or_else(|| opened.recent.iter().map(Exchange::as_earlier).collect());
+        let beginning = Beginning {
+            task: turn.task.clone(),
+            options: options.to_owned(),
+            fence,
+            playback: self.playback,
+            accepted,
+        };
         let id = turn.id.clone();
         let stream = self.house.conversation().run(Job {
+            earlier: self.earlier_of(&turn),
             turn,
-            earlier,
             settings: self.settings.clone(),
             lane: LaneId(self.id.to_string()),
         });
-        self.current = Some(Current::new(id, opened.fence, self.playback, stream, accepted));
+        self.current = Some(Current::new(id, stream, beginning));
         Submitted { from: accepted, replayed: Replayed::No }
+    }
+
+    /// Tells the end of a turn that the next one interrupted, if it was running.
+    fn end_before(&self, turn: &TurnId, end: Option<Outcome>) {
+        if let Some(outcome) = end {
+            note_interruption(turn);
+            self.log.append(turn, TurnEvent::Finished(outcome));
+        }
+    }
+
+    /// What a turn is shown of the conversation.
+    fn earlier_of(&self, turn: &Turn) -> Vec<Earlier> {
+        turn.context.supplied.clone().unwrap_or_else(|| self.earlier.clone())
     }
 
     /// Tells a stored answer again, under the id that was asked for.
     fn tell_again(&self, id: &TurnId, exchange: Exchange) -> Submitted {
-        let from = self.log.append(id, TurnEvent::Accepted { replay: true, durable: true });
-        for sentence in exchange.answer.sentences {
+        self.replay(id, exchange.answer, exchange.heard, true)
+    }
+
+    /// Tells an answer again.
+    pub(super) fn replay(
+        &self,
+        id: &TurnId,
+        answer: Answer,
+        heard: Option<String>,
+        durable: bool,
+    ) -> Submitted {
+        let from = self.log.append(id, TurnEvent::Accepted { replay: true, durable });
+        for sentence in answer.sentences {
             let index = sentence.index;
             self.log.append(id, TurnEvent::Sentence(sentence));
-            for verdict in
-                exchange.answer.verdicts.iter().filter(|verdict| verdict.sentence == Some(index))
+            for verdict in answer.verdicts.iter().filter(|verdict| verdict.sentence == Some(index))
             {
                 self.log.append(id, TurnEvent::Verdict(verdict.clone()));
             }
         }
-        let end = match exchange.answer.outcome {
+        let end = match answer.outcome {
             Some(mut outcome) => {
-                outcome.heard = exchange.heard;
+                outcome.heard = heard;
                 TurnEvent::Finished(outcome)
             }
             None => TurnEvent::Failed(TurnError::new(
@@ -138,19 +196,38 @@ impl Actor {
 
     /// Keeps the end of the current turn, then tells it.
     pub(super) async fn keep(&mut self, end: TurnEvent) {
-        let Some(current) = &self.current else { return };
-        let kept =
-            within(self.house.store().finish(&current.fence, &current.turn, &current.answer)).await;
+        let Some(current) = &mut self.current else { return };
+        let Some(fence) = &current.fence else { return self.tell_end(end) };
+        let kept = within(self.house.store().finish(fence, &current.turn, &current.answer)).await;
         let end = match kept {
             Ok(()) => end,
+            Err(failure) if is_superseded(&failure) => match end {
+                TurnEvent::Finished(_) => current.supersede(),
+                end => {
+                    current.fence = None;
+                    end
+                }
+            },
+            Err(failure) if self.house.goes_on_after(&failure) => {
+                warn!(error = %failure, "The end of turn {} is kept later", current.turn);
+                current.keep_later();
+                end
+            }
             Err(failure) => {
                 error!(error = %failure, "The end of turn {} could not be kept", current.turn);
                 let message = "the answer could not be kept; ask again with the same turn id";
                 TurnEvent::Failed(TurnError::new(TurnErrorCode::StoreUnavailable, message))
             }
         };
-        self.log.append(&current.turn, end);
-        self.log.pin(None);
+        self.tell_end(end);
+    }
+
+    /// Tells the end of the current turn.
+    pub(super) fn tell_end(&self, end: TurnEvent) {
+        if let Some(current) = &self.current {
+            self.log.append(&current.turn, end);
+            self.log.pin(None);
+        }
     }
 }
 

@@ -8,8 +8,8 @@ use super::super::server::RedisServer;
 use super::{open_at, options, store_of_its_own};
 use crate::history::contract::{all, answer, id, once_more, open, replay, tell, told, turn};
 use crate::history::redis::{RedisOptions, RedisStore};
-use crate::history::{Begun, HistoryError, HistoryStore};
-use crate::turn::SessionId;
+use crate::history::{Amendment, Begun, HistoryError, HistoryStore, NewTurn, SessionSettings};
+use crate::turn::{Sentence, SessionId, Verdict, VerdictStatus};
 
 #[tokio::test]
 async fn a_turn_costs_two_round_trips() {
@@ -30,6 +30,39 @@ async fn a_turn_costs_two_round_trips() {
     for never in ["get", "set", "ping", "exec"] {
         assert_eq!(server.calls(never), 0, "{never}");
     }
+}
+
+#[tokio::test]
+async fn the_rights_that_the_documentation_names_are_enough() {
+    let server = RedisServer::start(&[]);
+    let document = include_str!("../../../../../docs/redis.md");
+    let (_, rights) = document.split_once("needs the commands").unwrap();
+    let (rights, _) = rights.split_once(" on `anima:*`").unwrap();
+    let named = rights.split('`').skip(1).step_by(2).map(str::to_lowercase);
+    let commands: Vec<_> = named.map(|name| format!("+{}", name.replace(' ', "|"))).collect();
+    let user = format!("ACL SETUSER anima on >word ~anima:* {}", commands.join(" "));
+    assert!(server.command(&user).starts_with("+OK"));
+    let store = RedisStore::open(&RedisOptions {
+        username: Some("anima".to_owned()),
+        password: Some("word".into()),
+        prefix: "anima".to_owned(),
+        ..options(&server.url())
+    })
+    .unwrap();
+    let session = SessionId::generate();
+    let opened = tell(&store, &session, &turn("one", "Hello"), &answer("Hello.")).await;
+    store.renew(&opened.fence).await.unwrap();
+    store.amend(&opened.fence, &id("one"), &Amendment::Heard(None)).await.unwrap();
+    store.configure(&session, &SessionSettings::default()).await.unwrap();
+    store.rename(&session, "A name").await.unwrap();
+    assert_eq!(all(&store, &session).await.len(), 1);
+    assert_eq!(store.list(0, 10).await.unwrap().len(), 1);
+    store.clear(&session).await.unwrap();
+    store.delete(&session).await.unwrap();
+    store.create(&session, &SessionSettings::default()).await.unwrap();
+    store.health().await.unwrap();
+    // Another process that starts looks through the keys.
+    store.index.repair().await.unwrap();
 }
 
 #[tokio::test]
@@ -101,15 +134,15 @@ async fn a_long_conversation_is_read_whole_and_in_order() {
 #[tokio::test]
 async fn a_session_that_is_not_used_is_forgotten_whole() {
     let options =
-        RedisOptions { ttl: Duration::from_secs(1), ..options(&RedisServer::shared().url()) };
+        RedisOptions { ttl: Duration::from_secs(3), ..options(&RedisServer::shared().url()) };
     let store = RedisStore::open(&options).unwrap();
     let (old, used) = (SessionId::generate(), SessionId::generate());
     tell(&store, &old, &turn("one", "Hello"), &answer("Hello.")).await;
     let opened = open(&store, &used, &turn("one", "Hello")).await;
     let keys = || RedisServer::shared().command(&format!("KEYS {}:*{old}*", options.prefix));
     assert!(keys().starts_with("*3\r\n"), "{}", keys());
-    for _ in 0..4 {
-        sleep(Duration::from_millis(400)).await;
+    for _ in 0..7 {
+        sleep(Duration::from_millis(500)).await;
         store.finish(&opened.fence, &id("one"), &answer("Hello.")).await.unwrap();
     }
     assert!(keys().starts_with("*0\r\n"), "{}", keys());
@@ -172,4 +205,38 @@ async fn a_fence_is_not_given_out_twice_when_the_clock_is_set_back() {
     store.delete(&session).await.unwrap();
     let anew = open(&store, &session, &turn("one", "Hello")).await;
     assert_eq!((anew.position, anew.fence.number), (0, later + 2));
+}
+
+#[tokio::test]
+async fn an_exchange_takes_less_than_two_kilobytes() {
+    let options = options(&RedisServer::shared().url());
+    let store = RedisStore::open(&options).unwrap();
+    let session = SessionId::generate();
+    let given = {
+        let mut given = answer("先深呼吸，把大事拆成小步，再找朋友聊聊。");
+        let sentence = given.sentences[0].clone();
+        given.sentences = (0..3).map(|index| Sentence { index, ..sentence.clone() }).collect();
+        given.verdicts = (0..3)
+            .map(|index| Verdict {
+                sentence: Some(index),
+                status: VerdictStatus::Unchecked,
+                reasons: Vec::new(),
+            })
+            .collect();
+        given
+    };
+    for number in 0..500 {
+        let name = SessionId::generate().to_string();
+        let asked =
+            NewTurn { recent: 0, ..turn(&name, &format!("如何应对压力？（{number}）")) };
+        tell(&store, &session, &asked, &given).await;
+    }
+    let taken = |part: &str| -> u64 {
+        let key = format!("{}:v1:{{{session}}}:{part}", options.prefix);
+        let answer = RedisServer::shared().command(&format!("MEMORY USAGE {key} SAMPLES 0"));
+        answer.strip_prefix(':').unwrap().lines().next().unwrap().parse().unwrap()
+    };
+    let [meta, exchanges, turns] = ["meta", "exchanges", "turns"].map(taken);
+    let per_exchange = (exchanges + turns) / 500;
+    assert!(per_exchange < 2048 && meta < 1024, "{per_exchange} and {meta} bytes");
 }

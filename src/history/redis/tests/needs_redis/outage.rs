@@ -1,6 +1,7 @@
 //! A Redis that is down, stalls, or does not let us in.
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
@@ -58,7 +59,7 @@ async fn a_store_opens_while_redis_is_down_and_works_once_it_is_up() {
 
 #[tokio::test]
 async fn a_redis_that_dies_is_told_at_once_and_found_again() {
-    let mut server = RedisServer::start(&["--appendonly", "yes"]);
+    let mut server = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "always"]);
     let store = open_at(&server.url());
     let session = SessionId::generate();
     tell(&store, &session, &turn("one", "Hello"), &answer("Hello.")).await;
@@ -137,6 +138,25 @@ async fn a_password_opens_and_is_never_told() {
     let store = RedisStore::open(&with(server.url(), None, Some("another"))).unwrap();
     assert!(refused(&store).await.contains("history.redis.password_env"));
     server.command("AUTH s3cret-word\r\nCONFIG SET requirepass another");
+    back(&store).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_was_full_of_clients_is_used_when_there_is_room() {
+    let server = RedisServer::start(&["--maxclients", "1"]);
+    // A connection that has just been closed may still count.
+    let mut other = loop {
+        let mut stream = TcpStream::connect(server.url().trim_start_matches("redis://")).unwrap();
+        let mut answer = [0; 5];
+        stream.write_all(b"PING\r\n").unwrap();
+        if stream.read_exact(&mut answer).is_ok() && answer == *b"+PONG" {
+            break stream;
+        }
+    };
+    let store = open_at(&server.url());
+    refused(&store).await;
+    refused(&store).await;
+    other.write_all(b"QUIT\r\n").unwrap();
     back(&store).await;
 }
 
