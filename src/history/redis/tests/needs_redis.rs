@@ -2,6 +2,7 @@
 
 mod damage;
 mod keeping;
+mod kills;
 mod leases;
 mod outage;
 
