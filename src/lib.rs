@@ -28,6 +28,7 @@
 //! | [`history`] | what was said, kept |
 //! | [`surface`] | one thin adapter for each wire protocol |
 //! | [`chat`] | the terminal client |
+//! | [`convert`] | the command that makes an old model folder loadable |
 //! | [`pull`] | fetches models from a hub |
 //!
 //! Dependencies point one way: `surface → session → turn::pipeline → {registry, history, the
@@ -35,6 +36,7 @@
 
 pub mod app;
 pub mod chat;
+pub mod convert;
 pub mod history;
 pub mod pull;
 pub mod registry;

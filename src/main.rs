@@ -10,7 +10,9 @@ use std::{
 
 use anima::{
     app::Application,
-    chat, pull,
+    chat,
+    convert::Convert,
+    pull,
     settings::{Overrides, Settings},
     telemetry,
 };
@@ -39,6 +41,8 @@ enum Command {
     Serve(Serve),
     /// Talk in the terminal; starts a service when none listens.
     Chat(Chat),
+    /// Make an old model folder one that the local engine can load.
+    Convert(Convert),
     /// Show the effective configuration.
     Config(Serve),
     /// Say whether the configured service takes turns; fails when it does not.
@@ -89,6 +93,7 @@ fn main() -> ExitCode {
         None => run(serve(&arguments.serve)),
         Some(Command::Serve(options)) => run(serve(&options)),
         Some(Command::Chat(options)) => run(converse(&options)),
+        Some(Command::Convert(options)) => options.run(),
         Some(Command::Config(options)) => show(&options),
         Some(Command::Health(options)) => run(ask_health(&options)),
         Some(Command::Pull(options)) => run(async { Ok(pull::run(&options).await?) }),

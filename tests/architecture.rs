@@ -96,6 +96,12 @@ const RULES: &[Rule] = &[
         forbidden: &["mistralrs", "actix", "reqwest", "anima::", "anima_local"],
         because: "the leaf crate knows nobody",
     },
+    Rule {
+        within: "convert",
+        except: &["convert/tests"],
+        forbidden: &["mistralrs", "actix", "anima::", "anima_provider", "anima_local", "tokio"],
+        because: "the converter knows neither the engine nor the service",
+    },
 ];
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -126,7 +132,7 @@ fn belongs(file: &str, place: &str) -> bool {
 fn dependencies_point_one_way() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut all = Vec::new();
-    for folder in ["src", "providers"] {
+    for folder in ["src", "providers", "convert"] {
         files(&root.join(folder), &mut all);
     }
     let mut broken = Vec::new();
@@ -161,7 +167,7 @@ fn dependencies_point_one_way() {
 fn every_file_says_what_it_is_for() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut all = Vec::new();
-    for folder in ["src", "providers/core/src", "providers/local/src", "tests"] {
+    for folder in ["src", "convert", "providers/core/src", "providers/local/src", "tests"] {
         files(&root.join(folder), &mut all);
     }
     let silent: Vec<_> = all

@@ -1,0 +1,60 @@
+//! Files of a model folder: read where they are there, written whole or not at all.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::ConvertError;
+
+/// Reads a JSON file, `None` where there is none.
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ConvertError> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(ConvertError::file(path)(error)),
+    };
+    // Editors on Windows put a mark in front that JSON does not allow.
+    let text = bytes.strip_prefix(b"\xEF\xBB\xBF".as_slice()).unwrap_or(&bytes);
+    serde_json::from_slice(text)
+        .map(Some)
+        .map_err(|error| ConvertError::malformed(path, error.to_string()))
+}
+
+/// What a file is called until it is whole.
+pub(crate) fn part(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".part");
+    name.into()
+}
+
+/// Writes a file that is there whole or not at all.
+pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<(), ConvertError> {
+    let part = part(path);
+    fs::write(&part, content).map_err(ConvertError::file(&part))?;
+    fs::rename(&part, path).map_err(ConvertError::file(path))
+}
+
+/// Writes a JSON file that is there whole or not at all.
+pub(crate) fn write_json(path: &Path, content: &Map<String, Value>) -> Result<(), ConvertError> {
+    let text = serde_json::to_string_pretty(content).unwrap_or_default();
+    write_whole(path, format!("{text}\n").as_bytes())
+}
+
+/// Gives a file a second name, or copies it to where that is not possible.
+pub(crate) fn link_or_copy(from: &Path, to: &Path) -> Result<(), ConvertError> {
+    // A model store made of symbolic links must not be linked as such.
+    let from = &fs::canonicalize(from).map_err(ConvertError::file(from))?;
+    match fs::hard_link(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Ok(()) => Ok(()),
+        Err(_) => {
+            let part = part(to);
+            fs::copy(from, &part).map_err(ConvertError::file(&part))?;
+            fs::rename(&part, to).map_err(ConvertError::file(to))
+        }
+    }
+}

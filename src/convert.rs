@@ -1,0 +1,85 @@
+//! `anima convert`: shows how a conversion goes and what came of it.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use anima_convert::{Progress, Report, Request, Template, convert};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Arguments of `anima convert`.
+#[derive(Args)]
+pub struct Convert {
+    /// The old folder: pickled weights, or a `tokenizer.model`, or a `config.json` of few words.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// The new folder; it must not be there yet.
+    #[arg(value_name = "OUT")]
+    out: PathBuf,
+    /// How the model is asked, where the folder does not say: linly, llama2-chinese or llama2.
+    #[arg(long, value_name = "NAME")]
+    template: Option<Template>,
+    /// Go on with an earlier try that was stopped; what it finished is kept.
+    #[arg(long)]
+    resume: bool,
+}
+
+impl Convert {
+    /// Converts, with a bar on the terminal and the entry for the configuration at the end.
+    ///
+    /// # Errors
+    /// When the folder cannot be converted, or nobody reads the output.
+    pub fn run(self) -> anyhow::Result<()> {
+        let request = Request {
+            folder: self.folder,
+            out: self.out,
+            template: self.template,
+            resume: self.resume,
+        };
+        let bar = ProgressBar::hidden();
+        let outcome = convert(&request, &mut |progress| show(&bar, progress));
+        bar.finish_and_clear();
+        tell(&request, &outcome?)?;
+        Ok(())
+    }
+}
+
+/// Moves the bar. It is drawn from the first byte on, and only on a terminal.
+fn show(bar: &ProgressBar, progress: Progress) {
+    match progress {
+        Progress::Total(0) => {}
+        Progress::Total(bytes) => {
+            let style = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+            bar.set_style(
+                ProgressStyle::with_template(style)
+                    .unwrap_or_else(|_| ProgressStyle::default_bar()),
+            );
+            bar.set_length(bytes);
+            bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
+        }
+        Progress::File(name) => bar.set_message(name.to_owned()),
+        Progress::Advanced(bytes) => bar.inc(bytes),
+    }
+}
+
+fn tell(request: &Request, report: &Report) -> io::Result<()> {
+    let mut out = io::stdout();
+    for note in &report.notes {
+        writeln!(out, "{note}")?;
+    }
+    writeln!(
+        out,
+        "\n{} is ready. Add this to config/local.toml and name it under [turn] as provider:\n\n{}",
+        request.out.display(),
+        report.entry
+    )?;
+    if let Some(style) = report.template.and_then(Template::style) {
+        writeln!(
+            out,
+            "The model was taught the prompts of style \"{style}\"; its chat template makes the same."
+        )?;
+    }
+    Ok(())
+}
