@@ -21,6 +21,7 @@ use tokio::{
 use crate::{
     LoadError, LocalSettings,
     inspect::{EndTokens, Weights},
+    paging::Paging,
     settings::Device,
 };
 
@@ -169,6 +170,8 @@ pub(crate) fn problem(response: &Response) -> Option<String> {
 async fn model(blueprint: &Blueprint) -> Result<Model, String> {
     let settings = &blueprint.settings;
     let on_cpu = settings.device == Device::Cpu;
+    let paging = Paging::of(settings).map_err(|error| error.to_string())?;
+    let paging = paging.map(Paging::config).transpose()?;
     let built = match &blueprint.weights {
         Weights::Folder(folder) => {
             let mut builder = TextModelBuilder::new(folder.display())
@@ -178,6 +181,9 @@ async fn model(blueprint: &Blueprint) -> Result<Model, String> {
                 .with_max_num_seqs(1);
             if on_cpu {
                 builder = builder.with_force_cpu();
+            }
+            if let Some(paging) = paging {
+                builder = builder.with_paged_attn(paging);
             }
             if let Some(quantization) = settings.isq {
                 builder = builder.with_isq(quantization.engine_type());
@@ -192,6 +198,9 @@ async fn model(blueprint: &Blueprint) -> Result<Model, String> {
                 .with_max_num_seqs(1);
             if on_cpu {
                 builder = builder.with_force_cpu();
+            }
+            if let Some(paging) = paging {
+                builder = builder.with_paged_attn(paging);
             }
             Box::pin(builder.build()).await
         }

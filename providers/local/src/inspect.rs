@@ -7,6 +7,7 @@ mod chat;
 mod config;
 mod ends;
 mod gguf;
+mod quantized;
 mod safetensors;
 mod tokenizer;
 
@@ -71,12 +72,14 @@ pub(crate) fn inspect(settings: &LocalSettings) -> Result<ModelFiles, LoadError>
 }
 
 fn folder(path: PathBuf, settings: &LocalSettings) -> Result<ModelFiles, LoadError> {
-    let vocabulary_size = config::check(&path)?;
+    let vocabulary_size = config::check(&path, settings)?;
     safetensors::check(&path)?;
-    let tokenizer = tokenizer::read(
-        &path,
-        "it comes with the model; convert a tokenizer.model with transformers",
-    )?;
+    let hint = if path.join("tokenizer.model").is_file() {
+        "anima convert makes it from tokenizer.model"
+    } else {
+        "it comes with the model"
+    };
+    let tokenizer = tokenizer::read(&path, hint)?;
     if let Some(size) = vocabulary_size {
         tokenizer::fits(&path, &tokenizer, size)?;
     }

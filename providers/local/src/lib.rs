@@ -16,6 +16,7 @@
 //!   that a person typed stay plain text;
 //! - `sampling`, `stop`: how the answer is drawn and where it ends;
 //! - `queue`, `answer`: who is served when, and what the caller sees meanwhile;
+//! - `paging`: how a GPU's memory is shared out;
 //! - `engine`, `worker`: the model itself and the only thread that talks to it.
 //!
 //! # Limits
@@ -29,6 +30,7 @@ mod engine;
 mod error;
 mod inspect;
 mod literal;
+mod paging;
 mod prompt;
 mod provider;
 mod queue;

@@ -6,7 +6,7 @@ use anima_provider::Sampling;
 use mistralrs::{IsqType, ModelDType};
 use serde::Deserialize;
 
-use crate::LoadError;
+use crate::{LoadError, paging::Paging};
 
 /// Settings of one local model, `[providers.<name>]` with `kind = "local"`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -24,9 +24,20 @@ pub struct LocalSettings {
     /// Where the model runs; default: `cpu`.
     #[serde(default)]
     pub device: Device,
-    /// Caps the tokens of prompt and answer together; default: what the model was made for.
-    #[serde(default)]
+    /// Caps the tokens of prompt and answer together; default: what the model was made for. vLLM's
+    /// name for it, `max_model_len`, is understood, too.
+    #[serde(default, alias = "max_model_len")]
     pub context_length: Option<usize>,
+    /// Turns on PagedAttention, which gets what the weights leave of this share of the GPU's
+    /// memory; not on a CPU. Default: no PagedAttention.
+    #[serde(default)]
+    pub gpu_memory_utilization: Option<f32>,
+    /// Tokens in a block of PagedAttention: 8, 16 or 32; not on a CPU. Default: the engine's.
+    #[serde(default)]
+    pub block_size: Option<usize>,
+    /// Turns answered at once: 1, the only legal value so far; not on a CPU.
+    #[serde(default)]
+    pub max_num_seqs: Option<usize>,
     /// A jinja file that replaces the model's own chat template.
     #[serde(default)]
     pub chat_template: Option<PathBuf>,
@@ -54,6 +65,9 @@ impl LocalSettings {
             dtype: Precision::Auto,
             device: Device::Cpu,
             context_length: None,
+            gpu_memory_utilization: None,
+            block_size: None,
+            max_num_seqs: None,
             chat_template: None,
             text_only: false,
             sampling: Sampling::default(),
@@ -75,6 +89,7 @@ impl LocalSettings {
         if self.context_length.is_some_and(|length| length < 2) {
             return wrong("context_length", "at least 2");
         }
+        Paging::of(self)?;
         let compiled = match self.device {
             Device::Cpu => true,
             Device::Cuda => cfg!(feature = "cuda"),
@@ -110,7 +125,7 @@ pub enum Device {
 }
 
 impl Device {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
             Self::Cuda => "cuda",

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::read_json;
-use crate::LoadError;
+use super::{quantized, read_json};
+use crate::{LoadError, LocalSettings};
 
 /// What mistralrs 0.8.1 builds from safetensors, without `GptOssForCausalLM`, whose answers only
 /// a parser that has to be downloaded can read.
@@ -46,7 +46,7 @@ const REQUIRED: &[&str] = &[
 ];
 
 /// Checks the configuration in `folder`; gives back the size of the vocabulary where it is said.
-pub(super) fn check(folder: &Path) -> Result<Option<u64>, LoadError> {
+pub(super) fn check(folder: &Path, settings: &LocalSettings) -> Result<Option<u64>, LoadError> {
     let path = folder.join("config.json");
     let config: Map<String, Value> = read_json(&path)?.ok_or_else(|| LoadError::FileMissing {
         path: path.clone(),
@@ -75,14 +75,44 @@ pub(super) fn check(folder: &Path) -> Result<Option<u64>, LoadError> {
     if let Some(key) =
         required(architecture).find(|key| config.get(*key).is_none_or(Value::is_null))
     {
-        let remedy =
-            if key == "rope_theta" { "; models that leave it out mean 10000.0" } else { "" };
+        let remedy = if architecture == "LlamaForCausalLM" {
+            "; anima convert adds what old folders leave out"
+        } else {
+            ""
+        };
         return Err(LoadError::malformed(
             path,
             format!("{key} is missing, and {architecture} needs it{remedy}"),
         ));
     }
+    if architecture == "LlamaForCausalLM" {
+        llama(&path, &config)?;
+    }
+    quantized::check(&path, &config, settings)?;
     Ok(config.get("vocab_size").and_then(Value::as_u64))
+}
+
+/// What the engine does not look at in a Llama model, so that its answers would be nonsense.
+fn llama(path: &Path, config: &Map<String, Value>) -> Result<(), LoadError> {
+    let unsupported = |what: &str| {
+        Err(LoadError::UnsupportedArchitecture {
+            path: path.to_owned(),
+            architecture: what.to_owned(),
+            way_out: "use a GGUF file of the model, or a compatible server that runs it",
+        })
+    };
+    for key in ["attention_bias", "mlp_bias"] {
+        if config.get(key) == Some(&Value::Bool(true)) {
+            return unsupported(&format!("LlamaForCausalLM with {key}"));
+        }
+    }
+    let number = |key: &str| config.get(key).and_then(Value::as_u64);
+    match (number("head_dim"), number("hidden_size"), number("num_attention_heads")) {
+        (Some(head), Some(hidden), Some(heads)) if head.checked_mul(heads) != Some(hidden) => {
+            unsupported("LlamaForCausalLM whose head_dim is not hidden_size / num_attention_heads")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The keys that `architecture` needs; none where the engine itself must tell.
@@ -100,6 +130,7 @@ fn required(architecture: &str) -> impl Iterator<Item = &'static str> {
 
 fn way_out(architecture: &str) -> &'static str {
     match architecture {
+        "LLaMAForCausalLM" => "anima convert writes its folder in the form of today",
         "QWenLMHeadModel" => "use Qwen2.5 or Qwen3, or a compatible server that runs it",
         "ChatGLMModel" | "ChatGLMForConditionalGeneration" | "GlmForCausalLM" => {
             "use GLM-4-0414, Qwen2.5 or Qwen3, or a compatible server that runs it"

@@ -27,16 +27,16 @@ struct Tensor {
 pub(super) fn check(folder: &Path) -> Result<(), LoadError> {
     let entries =
         fs::read_dir(folder).map_err(|error| LoadError::malformed(folder, error.to_string()))?;
-    let names: Vec<String> =
+    let mut names: Vec<String> =
         entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
-    let mut weights: Vec<&String> = names.iter().filter(|name| is_weights(name)).collect();
-    weights.sort();
+    names.sort();
+    let weights: Vec<&String> = names.iter().filter(|name| is_weights(name)).collect();
     if weights.is_empty() {
         let pickled = |name: &&String| name.starts_with("pytorch_model");
         return Err(match names.iter().find(pickled) {
             Some(name) => LoadError::malformed(
                 folder.join(name),
-                "convert it to safetensors, the engine reads no pickles",
+                "the engine reads no pickles: anima convert makes safetensors of it",
             ),
             None => LoadError::FileMissing {
                 path: folder.join("model.safetensors"),

@@ -66,13 +66,23 @@ fn damages() -> Vec<(Damage, &'static str)> {
         (With("config.json", "/architectures", json!(["A", "B"])), "config.json: architectures must name one architecture, it names 2"),
         (With("config.json", "/architectures", json!(["QWenLMHeadModel"])), "config.json: the local engine cannot run QWenLMHeadModel: use Qwen2.5 or Qwen3, or a compatible server that runs it"),
         (With("config.json", "/architectures", json!(["ChatGLMModel"])), "config.json: the local engine cannot run ChatGLMModel: use GLM-4-0414, Qwen2.5 or Qwen3, or a compatible server that runs it"),
+        (With("config.json", "/architectures", json!(["ChatGLMForConditionalGeneration"])), "config.json: the local engine cannot run ChatGLMForConditionalGeneration: use GLM-4-0414, Qwen2.5 or Qwen3, or a compatible server that runs it"),
+        (With("config.json", "/architectures", json!(["GlmForCausalLM"])), "config.json: the local engine cannot run GlmForCausalLM: use GLM-4-0414, Qwen2.5 or Qwen3, or a compatible server that runs it"),
+        (With("config.json", "/architectures", json!(["BaichuanForCausalLM"])), "config.json: the local engine cannot run BaichuanForCausalLM: use a Qwen2.5, Qwen3, Llama or Mistral model, or a compatible server that runs it"),
+        (With("config.json", "/architectures", json!(["InternLMForCausalLM"])), "config.json: the local engine cannot run InternLMForCausalLM: use a Qwen2.5, Qwen3, Llama or Mistral model, or a compatible server that runs it"),
+        (With("config.json", "/architectures", json!(["InternLM2ForCausalLM"])), "config.json: the local engine cannot run InternLM2ForCausalLM: use a Qwen2.5, Qwen3, Llama or Mistral model, or a compatible server that runs it"),
+        (With("config.json", "/architectures", json!(["LLaMAForCausalLM"])), "config.json: the local engine cannot run LLaMAForCausalLM: anima convert writes its folder in the form of today"),
+        (With("config.json", "/quantization_config", json!({"quant_method": "gptq", "bits": 4, "group_size": 128})), "config.json: the local engine cannot run GPTQ weights on device cpu, only on cuda: take the model's unquantized folder with isq = \"Q4K\", or a GGUF file of it"),
+        (With("config.json", "/quantization_config", json!({"quant_method": "awq", "bits": 4, "group_size": 128, "version": "gemm"})), "config.json: the local engine cannot run AWQ weights on device cpu, only on cuda: take the model's unquantized folder with isq = \"Q4K\", or a GGUF file of it"),
+        (Write("quantize_config.json", b"{}".to_vec()), "quantize_config.json: the local engine cannot run GPTQ weights whose config.json has no quantization_config: take the model's unquantized folder with isq = \"Q4K\", or a GGUF file of it"),
         (With("config.json", "/architectures", json!(["GptOssForCausalLM"])), "config.json: the local engine cannot run GptOssForCausalLM: use a Qwen2.5, Qwen3, Llama or Mistral model, or a compatible server that runs it"),
         (Without("config.json", "max_window_layers"), "config.json: max_window_layers is missing, and Qwen3ForCausalLM needs it"),
         (With("config.json", "/vocab_size", json!(259)), "config.json: vocab_size is 259, and tokenizer.json has token \"<|end|>\" with the number 259"),
         (With("config.json", "/hidden_act", json!("wobble")), "the engine could not load FOLDER: unknown variant `wobble`, expected one of `gelu`, `gelu_new`, `newgelu`, `relu`, `relu2`, `relu6`, `silu`, `sigmoid`, `hardsigmoid`, `swiglu`, `swish`, `hardswish`, `elu`, `leakyrelu`, `gelu_pytorch_tanh`, `gelupytorchtanh`, `quickgelu` at line 1 column 259"),
         (With("config.json", "/hidden_size", json!(96)), "the engine could not load FOLDER: shape mismatch for model.embed_tokens.weight, expected: [288, 96], got: [288, 64]"),
         (With("config.json", "/num_hidden_layers", json!(3)), "the engine could not load FOLDER: cannot find tensor model.layers.2.self_attn.q_norm.weight"),
-        (Remove("tokenizer.json"), "tokenizer.json is missing: it comes with the model; convert a tokenizer.model with transformers"),
+        (Remove("tokenizer.json"), "tokenizer.json is missing: it comes with the model"),
+        (Rename("tokenizer.json", "tokenizer.model"), "tokenizer.json is missing: anima convert makes it from tokenizer.model"),
         (Write("tokenizer.json", b"no".to_vec()), "tokenizer.json: expected ident at line 1 column 2"),
         (Without("tokenizer.json", "added_tokens"), "tokenizer.json: added_tokens must be a list"),
         (With("tokenizer.json", "/model/vocab", json!([["a", 0.0]])), "tokenizer.json: model.vocab must be an object: the engine reads no Unigram vocabularies"),
@@ -87,7 +97,7 @@ fn damages() -> Vec<(Damage, &'static str)> {
         (Write("generation_config.json", br#"{"eos_token_id": [259, 4711]}"#.to_vec()), "generation_config.json: eos_token_id 4711 is not a token of tokenizer.json"),
         (Write("generation_config.json", br#"{"temperature": "hot"}"#.to_vec()), "generation_config.json: invalid type: string \"hot\", expected f64 at line 1 column 21"),
         (Remove("model.safetensors"), "model.safetensors is missing: there are no weights in this folder"),
-        (Rename("model.safetensors", "pytorch_model.bin"), "pytorch_model.bin: convert it to safetensors, the engine reads no pickles"),
+        (Rename("model.safetensors", "pytorch_model.bin"), "pytorch_model.bin: the engine reads no pickles: anima convert makes safetensors of it"),
         (Write("model.safetensors", b"short".to_vec()), "model.safetensors: the file is truncated: 5 bytes are no safetensors header"),
         (Write("model.safetensors", [9, 0, 0, 0, 0, 0, 0, 0, b'{'].to_vec()), "model.safetensors: the file is truncated: its header has 9 bytes, the file 9"),
         (Write("model.safetensors", b"<html>no weights here</html>".to_vec()), "model.safetensors: this is not a safetensors file"),
@@ -106,13 +116,34 @@ async fn a_broken_folder_is_refused_in_one_line() {
         let line = refusal(folder.path(), LocalSettings::new(folder.path())).await;
         assert_eq!(line, expected, "case {number}");
     }
-    let folder = llama(Shape::default());
-    Damage::Without("config.json", "rope_theta").apply(folder.path());
-    let line = refusal(folder.path(), LocalSettings::new(folder.path())).await;
-    assert_eq!(
-        line,
-        "config.json: rope_theta is missing, and LlamaForCausalLM needs it; models that leave it out mean 10000.0"
-    );
+}
+
+#[tokio::test]
+async fn a_llama_folder_that_the_engine_would_misread_is_refused_in_one_line() {
+    use Damage::{With, Without};
+    for (damage, expected) in [
+        (
+            Without("config.json", "rope_theta"),
+            "config.json: rope_theta is missing, and LlamaForCausalLM needs it; anima convert adds what old folders leave out",
+        ),
+        (
+            Without("config.json", "num_key_value_heads"),
+            "config.json: num_key_value_heads is missing, and LlamaForCausalLM needs it; anima convert adds what old folders leave out",
+        ),
+        (
+            With("config.json", "/attention_bias", json!(true)),
+            "config.json: the local engine cannot run LlamaForCausalLM with attention_bias: use a GGUF file of the model, or a compatible server that runs it",
+        ),
+        (
+            With("config.json", "/head_dim", json!(32)),
+            "config.json: the local engine cannot run LlamaForCausalLM whose head_dim is not hidden_size / num_attention_heads: use a GGUF file of the model, or a compatible server that runs it",
+        ),
+    ] {
+        let folder = llama(Shape::default());
+        damage.apply(folder.path());
+        let line = refusal(folder.path(), LocalSettings::new(folder.path())).await;
+        assert_eq!(line, expected);
+    }
 }
 
 #[tokio::test]
@@ -130,6 +161,18 @@ async fn a_wrong_path_or_setting_is_refused_in_one_line() {
         (at("config.json"), "config.json is neither a model folder nor a .gguf file"),
         (with(|settings| settings.queue = 0), "queue must be at least 1"),
         (with(|settings| settings.context_length = Some(1)), "context_length must be at least 2"),
+        (
+            with(|settings| settings.gpu_memory_utilization = Some(0.9)),
+            "gpu_memory_utilization must be left out on a CPU, where PagedAttention does not exist",
+        ),
+        (
+            with(|settings| settings.block_size = Some(16)),
+            "block_size must be left out on a CPU, where PagedAttention does not exist",
+        ),
+        (
+            with(|settings| settings.max_num_seqs = Some(4)),
+            "max_num_seqs must be left out on a CPU, which answers one turn at a time",
+        ),
         (
             with(|settings| settings.device = Device::Cuda),
             "device cuda is not in this build: build with --features cuda, or set device to cpu",
@@ -212,6 +255,21 @@ fn settings_are_read_with_their_defaults_and_nothing_else() {
         (settings.isq, settings.dtype, settings.device),
         (Some(Quantization::Q4K), Precision::F16, Device::Metal)
     );
+    let settings =
+        read(json!({"model": "m", "max_model_len": 2048, "gpu_memory_utilization": 0.85,
+        "block_size": 16, "max_num_seqs": 1}))
+        .unwrap();
+    assert_eq!(
+        (
+            settings.context_length,
+            settings.gpu_memory_utilization,
+            settings.block_size,
+            settings.max_num_seqs
+        ),
+        (Some(2048), Some(0.85), Some(16), Some(1))
+    );
+    assert!(read(json!({"model": "m", "max_model_len": 1, "context_length": 1})).is_err());
+    assert!(read(json!({"model": "m", "batching": true})).is_err());
     assert!(read(json!({"model": "m", "typo": 1})).is_err());
     assert!(read(json!({"model": "m", "isq": "Q4_Z"})).is_err());
     // The fixture's own files are what the checks above start from.

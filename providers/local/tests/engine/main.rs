@@ -3,6 +3,7 @@
 
 mod answers;
 mod broken;
+mod converted;
 mod fixture;
 mod gguf;
 mod interruption;
