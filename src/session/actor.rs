@@ -34,7 +34,7 @@ pub(super) struct Actor {
     id: SessionId,
     log: Arc<EventLog>,
     house: Arc<Inner>,
-    commands: mpsc::Receiver<Command>,
+    commands: mpsc::Receiver<Box<Command>>,
     phase: watch::Receiver<Phase>,
     settings: SessionSettings,
     playback: Playback,
@@ -50,7 +50,7 @@ impl Actor {
         id: SessionId,
         log: Arc<EventLog>,
         house: Arc<Inner>,
-        commands: mpsc::Receiver<Command>,
+        commands: mpsc::Receiver<Box<Command>>,
     ) -> Self {
         let phase = house.phase();
         Self {
@@ -68,22 +68,25 @@ impl Actor {
     }
 
     /// Lives until the session has been idle for a while, or the service ends.
+    ///
+    /// Thousands of sessions wait here for their next command, so what is done with one is boxed
+    /// and takes no room while nothing is done.
     pub(super) async fn run(mut self) {
-        self.read_settings().await;
+        Box::pin(self.read_settings()).await;
         loop {
             let running = self.current.as_ref().is_some_and(Current::is_running);
             let renewal = self.renewal_due();
             tokio::select! {
                 command = self.commands.recv() => match command {
-                    Some(command) => self.obey(command).await,
+                    Some(command) => Box::pin(self.obey(*command)).await,
                     None => break,
                 },
-                events = next_events(&mut self.current), if running => self.on_events(events).await,
+                events = next_events(&mut self.current), if running => Box::pin(self.on_events(events)).await,
                 () = sleep_until(renewal.unwrap_or_else(Instant::now)), if renewal.is_some() => {
-                    self.renew().await;
+                    Box::pin(self.renew()).await;
                 }
                 () = closed(&mut self.phase) => {
-                    self.give_up().await;
+                    Box::pin(self.give_up()).await;
                     break;
                 }
                 () = sleep(self.house.idle()), if !running => {

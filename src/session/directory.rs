@@ -58,7 +58,7 @@ pub(super) struct Inner {
 pub struct Session {
     id: SessionId,
     log: Arc<EventLog>,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<Box<Command>>,
 }
 
 impl Directory {
@@ -194,7 +194,7 @@ impl Inner {
     }
 
     /// Takes an idle session out of memory, unless somebody holds a way to it.
-    pub(super) fn forget(&self, id: &SessionId, commands: &mpsc::Receiver<Command>) -> bool {
+    pub(super) fn forget(&self, id: &SessionId, commands: &mpsc::Receiver<Box<Command>>) -> bool {
         let mut sessions = self.sessions();
         // The one way to it that is left is ours.
         let forgotten = commands.is_empty() && commands.sender_strong_count() == 1;
@@ -290,7 +290,10 @@ impl Session {
 
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, CommandError> {
         let (reply, answer) = oneshot::channel();
-        self.commands.send(command(reply)).await.map_err(|_| CommandError::ShuttingDown)?;
+        self.commands
+            .send(Box::new(command(reply)))
+            .await
+            .map_err(|_| CommandError::ShuttingDown)?;
         answer.await.map_err(|_| CommandError::ShuttingDown)?
     }
 }

@@ -169,21 +169,24 @@ impl Socket {
     }
 
     /// Serves the client to the end.
+    ///
+    /// Thousands of sockets wait here, so what is done with a frame is boxed and takes no room while
+    /// nothing is done.
     async fn run(mut self, mut messages: AggregatedMessageStream) -> End {
         let mut service = self.house.service.clone();
         let mut told = Service::Open;
         let mut heartbeat = interval(HEARTBEAT);
         heartbeat.tick().await;
         loop {
-            if let Err(end) = self.send_news().await {
+            if let Err(end) = Box::pin(self.send_news()).await {
                 return end;
             }
             let step = tokio::select! {
-                message = messages.next() => self.take(message).await,
+                message = messages.next() => Box::pin(self.take(message)).await,
                 () = changed(&mut self.place) => Ok(()),
                 now = becomes_other(&mut service, told) => {
                     told = now;
-                    self.take_leave(now).await
+                    Box::pin(self.take_leave(now)).await
                 }
                 _ = heartbeat.tick() => self.heartbeat().await,
             };
