@@ -6,6 +6,10 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # The engine is in no graph of the quick work: these builds take seconds.
 QUICK := --no-default-features --workspace --exclude anima-local
+# The benchmark's build without the engine, kept apart from the one with it.
+LEAN = $(TARGET)/lean
+# Thousands of sockets are thousands of files.
+MORE_FILES = ulimit -n $$(ulimit -Hn)
 
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -34,8 +38,14 @@ lint: ## Check form, lints, documentation and dependencies.
 doc: ## Build the documentation of the code.
 	$(CARGO) doc --locked $(QUICK) --no-deps --document-private-items
 
-bench: build ## Measure a running turn: time to first sentence and tokens per second.
-	@python3 tests/bench/turns.py --anima $(TARGET)/release/anima
+bench: needs ## Measure what Anima costs, as one table; SMOKE=1 tries that out without the engine.
+ifdef SMOKE
+	@$(MORE_FILES); $(CARGO) bench --locked $(QUICK) --target-dir $(LEAN) --bench cost -- --smoke
+else
+	@$(CARGO) build --release --locked $(QUICK) --target-dir $(LEAN) --bin anima
+	@$(CARGO) bench --locked --workspace --bench cost --no-run
+	@$(MORE_FILES); $(CARGO) bench --locked --workspace --bench cost -- --lean $(LEAN)/release/anima
+endif
 
 needs:
 	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install rustup, then come back."; exit 1; }

@@ -12,10 +12,10 @@ pub mod pipeline;
 pub mod prompt;
 pub mod sentence;
 pub mod speech;
+pub mod stages;
 pub mod think;
 
 mod id;
-mod stages;
 mod words;
 
 pub use id::{InvalidId, SessionId, TurnId};

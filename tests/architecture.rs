@@ -167,7 +167,9 @@ fn dependencies_point_one_way() {
 fn every_file_says_what_it_is_for() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut all = Vec::new();
-    for folder in ["src", "convert", "providers/core/src", "providers/local/src", "tests"] {
+    for folder in
+        ["src", "benches", "convert", "providers/core/src", "providers/local/src", "tests"]
+    {
         files(&root.join(folder), &mut all);
     }
     let silent: Vec<_> = all

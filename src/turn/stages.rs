@@ -13,7 +13,7 @@ use super::{
 };
 
 /// Turns the pieces of text that a provider yields into what leaves the turn.
-pub(super) struct Stages {
+pub struct Stages {
     /// Not there for a text that is to be spoken as it stands.
     think: Option<ThinkFilter>,
     cut: Cut,
@@ -28,7 +28,7 @@ pub(super) struct Stages {
 
 impl Stages {
     /// Stages for an answer of fewer than `limit` units, from which the texts `cut` are taken out.
-    pub(super) fn new(limit: Option<u32>, cut: &[String]) -> Self {
+    pub fn new(limit: Option<u32>, cut: &[String]) -> Self {
         Self {
             think: Some(ThinkFilter::new(false)),
             cut: Cut::new(cut),
@@ -43,12 +43,12 @@ impl Stages {
     }
 
     /// Stages for a text that is spoken as it stands: nothing in it is reasoning.
-    pub(super) fn for_speech() -> Self {
+    pub fn for_speech() -> Self {
         Self { think: None, ..Self::new(None, &[]) }
     }
 
     /// Takes a piece of the model's text and gives back what can be released now.
-    pub(super) fn push(&mut self, piece: &str) -> Vec<TurnEvent> {
+    pub fn push(&mut self, piece: &str) -> Vec<TurnEvent> {
         let mut events = Vec::new();
         let text = match &mut self.think {
             Some(think) => {
@@ -64,7 +64,7 @@ impl Stages {
     }
 
     /// Takes the end of the text.
-    pub(super) fn finish(&mut self) -> Vec<TurnEvent> {
+    pub fn finish(&mut self) -> Vec<TurnEvent> {
         let mut events = Vec::new();
         let thought = self.think.as_mut().map(ThinkFilter::finish).unwrap_or_default();
         reason(thought.reasoning, &mut events);
@@ -79,12 +79,12 @@ impl Stages {
     }
 
     /// Whether the answer is as long as it may be: nothing more will be released.
-    pub(super) fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         self.full
     }
 
     /// Everything released so far.
-    pub(super) fn released(&self) -> &str {
+    pub fn released(&self) -> &str {
         &self.released
     }
 

@@ -40,6 +40,10 @@ mod stop;
 mod template;
 mod worker;
 
+// The benchmark compares us with the engine alone.
+#[doc(hidden)]
+pub use mistralrs;
+
 pub use error::LoadError;
 pub use provider::LocalProvider;
 pub use settings::{Device, LocalSettings, Precision, Quantization};
