@@ -15,7 +15,7 @@ use anima::{
     },
     registry::Registry,
     session::{Directory, Read, Session, Submission},
-    settings::SessionLimits,
+    settings::{SessionLimits, WhenUnavailable},
     turn::{
         Choice, Context, SessionId, Task, Turn, TurnId, UserText,
         pipeline::{Conversation, Job},
@@ -143,7 +143,8 @@ async fn sessions(plan: &Plan, answer: &Answer) -> anyhow::Result<Cost> {
     let folder = in_memory()?;
     let store = EmbeddedStore::open(&folder.path().join("history"), EmbeddedOptions::default())?;
     let limits = SessionLimits { log_bytes: 1 << 20, log_seconds: 120, idle_seconds: 300 };
-    let directory = Directory::new(Arc::new(store), conversation(answer)?, limits);
+    let directory =
+        Directory::new(Arc::new(store), conversation(answer)?, limits, WhenUnavailable::default());
     let session = directory.open(&SessionId::generate());
     let turns = plan.times(40, 3);
     let mut cost = Cost::default();
