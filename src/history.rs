@@ -331,6 +331,19 @@ pub trait HistoryStore: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Exchange>, HistoryError>;
 
+    /// The exchange of a turn, however it stands; `None` when there is none, or when another answer
+    /// took its place.
+    async fn exchange(
+        &self,
+        session: &SessionId,
+        turn: &TurnId,
+    ) -> Result<Option<Exchange>, HistoryError>;
+
+    /// The exchange of the turn that was begun last, with the fence it was given: what somebody needs
+    /// who goes on with a session that another began. `None` when that turn is still being answered,
+    /// when its answer did not come to stand, or when there is no such turn any more.
+    async fn last(&self, session: &SessionId) -> Result<Option<(Exchange, Fence)>, HistoryError>;
+
     /// What is known of a session.
     async fn session(&self, session: &SessionId) -> Result<Option<SessionRecord>, HistoryError>;
 

@@ -4,6 +4,7 @@
 //! may be shared between checks.
 
 pub(crate) mod beginning;
+pub(crate) mod finding;
 pub(crate) mod finishing;
 pub(crate) mod replacing;
 pub(crate) mod sessions;
@@ -67,6 +68,14 @@ macro_rules! check_contract {
                 a_replacement_may_bring_words_of_its_own
                 there_is_nothing_to_replace_in_an_empty_session
                 a_spoken_text_is_not_answered_again;
+            finding:
+                an_exchange_is_found_by_its_turn
+                an_answer_that_was_replaced_is_not_found
+                the_turn_begun_last_can_be_amended_by_whoever_asks_for_it
+                a_turn_that_is_being_answered_is_not_the_last_one
+                a_turn_that_ran_again_is_the_last_one
+                a_replacement_is_the_last_one_once_it_stands
+                nothing_is_last_where_nothing_was_said;
             sessions:
                 a_session_that_is_there_is_created_as_it_is
                 the_session_last_used_is_listed_first

@@ -3,6 +3,8 @@
 //! Text outruns speech: when a person cuts in, much of what was released has not been said yet.
 //! The ledger knows what was, and only that is shown to the model in the next prompt.
 
+use std::iter;
+
 use serde::{Deserialize, Serialize};
 
 /// Whether a client tells what it has played.
@@ -29,6 +31,28 @@ pub(super) struct Ledger {
 impl Ledger {
     pub(super) fn new(playback: Playback) -> Self {
         Self { playback, ..Self::default() }
+    }
+
+    /// The ledger of an answer that is in the store, of which `heard` was kept.
+    ///
+    /// What ends where a sentence does may have been acknowledged, and more may follow; anything else
+    /// the client has told.
+    pub(super) fn restore(sentences: Vec<String>, heard: Option<String>) -> Self {
+        let mut ledger = Self { sentences, ..Self::default() };
+        let Some(heard) = heard else { return ledger };
+        let mut end = 0;
+        let ends = iter::once(0).chain(ledger.sentences.iter().map(|sentence| {
+            end += sentence.len();
+            end
+        }));
+        match ends.into_iter().position(|end| end == heard.len()) {
+            Some(acknowledged) => {
+                ledger.playback = Playback::Acknowledged;
+                ledger.acknowledged = acknowledged;
+            }
+            None => ledger.told = Some(heard),
+        }
+        ledger
     }
 
     /// A sentence was released.
@@ -101,6 +125,27 @@ mod tests {
         assert_eq!(ledger.heard_text(), "先深呼吸，");
         ledger.acknowledge(7);
         assert_eq!(ledger.heard_text(), "先深呼吸，把大事拆小。");
+    }
+
+    #[test]
+    fn what_was_kept_goes_on_where_it_stood() {
+        let restored = |heard: Option<&str>| {
+            let sentences = ledger(Playback::None).sentences;
+            Ledger::restore(sentences, heard.map(str::to_owned))
+        };
+        assert_eq!(restored(None).heard(), None);
+        for heard in ["", "先深", "先深呼吸，", "先深呼吸，把", "先深呼吸，把大事拆小。"]
+        {
+            assert_eq!(restored(Some(heard)).heard().as_deref(), Some(heard));
+        }
+        let mut acknowledged = restored(Some("先深呼吸，"));
+        acknowledged.acknowledge(0);
+        assert_eq!(acknowledged.heard_text(), "先深呼吸，");
+        acknowledged.acknowledge(1);
+        assert_eq!(acknowledged.heard_text(), "先深呼吸，把大事拆小。");
+        let mut told = restored(Some("先深"));
+        told.acknowledge(1);
+        assert_eq!(told.heard_text(), "先深");
     }
 
     #[test]

@@ -160,6 +160,84 @@ async fn acknowledgements_only_rise_and_stop_at_what_was_released() {
 }
 
 #[tokio::test]
+async fn what_was_heard_is_told_after_a_restart_as_well() {
+    let app = TestApp::start(vec![answering("demo", ANSWER)]).await;
+    let mut sessions = Vec::new();
+    for _ in 0..5 {
+        let (mut client, session) = acknowledging(&app).await;
+        client.ask("zero", "在吗").await;
+        client.ask("one", "你好").await;
+        client.send(&json!({ "type": "spoken", "turn": "one", "sentence": 0 })).await;
+        client.settle().await;
+        sessions.push(session);
+    }
+    let model = answering("demo", ANSWER);
+    let app = TestApp::start_in(app.stop().await, vec![model.clone()]).await;
+    let two = json!({ "type": "say", "turn": "two", "text": "然后呢", "turns": 1 });
+    for (frames, heard) in [
+        (
+            vec![json!({ "type": "spoken", "turn": "one", "sentence": 1 })],
+            &*SENTENCES[..2].concat(),
+        ),
+        (vec![json!({ "type": "interrupt", "heard": "先深吸" })], "先深"),
+        (vec![json!({ "type": "interrupt", "turn": "one", "heard": "先" })], "先"),
+        // An older turn is not changed, and the newest stays as it was.
+        (vec![json!({ "type": "interrupt", "turn": "zero", "heard": "先" })], SENTENCES[0]),
+        (vec![], SENTENCES[0]),
+    ] {
+        let hello = json!({ "session": sessions.pop().unwrap(), "playback": "acknowledged" });
+        let (mut client, _) = Client::hello(&app, &hello).await;
+        for frame in frames {
+            client.send(&frame).await;
+        }
+        client.settle().await;
+        client.left_over();
+        client.send(&two).await;
+        client.turn("two").await;
+        let shown = [user("你好"), assistant(&format!("[calm]{heard}")), user("然后呢")];
+        assert_eq!(conversation(model.requests().last().unwrap()), shown);
+    }
+}
+
+#[tokio::test]
+async fn a_turn_can_say_what_was_heard_before_the_service_was_started_again() {
+    let app = TestApp::start(vec![answering("demo", ANSWER)]).await;
+    let (mut client, session) = Client::join(&app, "").await;
+    client.ask("one", "你好").await;
+    let model = answering("demo", ANSWER);
+    let app = TestApp::start_in(app.stop().await, vec![model.clone()]).await;
+    let (mut client, _) = Client::join(&app, &session).await;
+    let two = json!({ "type": "say", "turn": "two", "text": "停", "heard": "先深呼吸，把" });
+    client.send(&two).await;
+    client.turn("two").await;
+    let shown = [user("你好"), assistant("[calm]先深呼吸，把"), user("停")];
+    assert_eq!(conversation(&model.requests()[0]), shown);
+    assert_eq!(app.exchanges(&session).await[0]["heard"], "先深呼吸，把");
+}
+
+#[tokio::test]
+async fn what_was_heard_is_told_of_a_session_that_left_memory() {
+    let app = TestApp::start_with(vec![answering("demo", ANSWER)], |settings| {
+        settings.session.idle_seconds = 0;
+    })
+    .await;
+    let (mut client, welcome) = Client::hello(&app, &json!({})).await;
+    let session = welcome["session"].as_str().unwrap();
+    client.ask("one", "你好").await;
+    client.leave().await;
+    let mut epoch = welcome["epoch"].clone();
+    while epoch == welcome["epoch"] {
+        let (client, again) = Client::hello(&app, &json!({ "session": session })).await;
+        epoch = again["epoch"].clone();
+        client.leave().await;
+    }
+    let path = format!("/v1/sessions/{session}/interrupt");
+    let told = body(app.post(&path, &json!({ "heard": "先" })).await, StatusCode::OK).await;
+    assert_eq!(told, json!({ "turn": "one", "heard": "先" }));
+    assert_eq!(app.exchanges(session).await[0]["heard"], "先");
+}
+
+#[tokio::test]
 async fn a_turn_told_again_tells_what_was_heard() {
     let app = TestApp::start(vec![answering("demo", ANSWER)]).await;
     let (mut client, _) = acknowledging(&app).await;

@@ -7,12 +7,15 @@ use async_trait::async_trait;
 use serde::Deserialize;
 
 use crate::{
-    BoxError, Capabilities, EventStream, FinishReason, Provider, ProviderError, ProviderEvent,
-    Request, Script, Step,
+    BoxError, Capabilities, EventStream, FinishReason, Input, Provider, ProviderError,
+    ProviderEvent, Request, Script, Step,
 };
 
-/// What is put in the place of the person's words in [`Line::says`].
+/// What stands for the person's words in [`Line::says`].
 const SAID: &str = "{said}";
+
+/// What stands for all that the model is shown before these words.
+const SHOWN: &str = "{shown}";
 
 /// Answers and when to give them.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -28,7 +31,7 @@ pub struct Playbook {
 pub struct Line {
     /// Texts of which one is found in the question, whatever its case; none fits every question.
     pub asks: Vec<String>,
-    /// What is said, `{said}` standing for the question.
+    /// What is said; `{said}` stands for the question, `{shown}` for what is shown before it.
     pub says: String,
     /// What is thought before it is said.
     pub thinks: String,
@@ -94,7 +97,7 @@ impl Line {
         self.asks.is_empty() || self.asks.iter().any(|text| question.contains(&text.to_lowercase()))
     }
 
-    fn script(&self, question: &str) -> Script {
+    fn script(&self, input: &Input) -> Script {
         let mut script = Script::admitted();
         let wait = |milliseconds| Step::Wait(Duration::from_millis(milliseconds));
         if self.first_ms > 0 {
@@ -103,7 +106,7 @@ impl Line {
         if !self.thinks.is_empty() {
             script = script.then(Step::Event(ProviderEvent::Reasoning(self.thinks.clone())));
         }
-        for (number, piece) in pieces(&self.says.replace(SAID, question), self.characters) {
+        for (number, piece) in pieces(&filled(&self.says, input), self.characters) {
             if number > 0 && self.every_ms > 0 {
                 script = script.then(wait(self.every_ms));
             }
@@ -111,6 +114,26 @@ impl Line {
         }
         script.then(self.ends.step())
     }
+}
+
+/// A text with its placeholders filled; one that stands in what they are filled with is text.
+fn filled(says: &str, input: &Input) -> String {
+    let mut filled = String::new();
+    let mut rest = says;
+    while let Some((before, from)) = rest.find('{').map(|at| rest.split_at(at)) {
+        filled.push_str(before);
+        let (text, after) = if let Some(after) = from.strip_prefix(SAID) {
+            (input.said(), after)
+        } else if let Some(after) = from.strip_prefix(SHOWN) {
+            (input.shown(), after)
+        } else {
+            ("{".to_owned(), &from[1..])
+        };
+        filled.push_str(&text);
+        rest = after;
+    }
+    filled.push_str(rest);
+    filled
 }
 
 /// A text in numbered pieces of `characters`.
@@ -162,6 +185,6 @@ impl Provider for PlaybookProvider {
         let line = line.ok_or_else(|| ProviderError::Unsupported {
             feature: "this question: no answer of its playbook fits".to_owned(),
         })?;
-        Ok(line.script(&question).play())
+        Ok(line.script(&request.input).play())
     }
 }

@@ -48,6 +48,28 @@ impl Input {
             }
         }
     }
+
+    /// What came before [`Input::said`]: a line for each message of a conversation, `user: …` or
+    /// `assistant: …`, or the beginning of a finished prompt as it stands.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Chat { messages, .. } => {
+                let last = messages.iter().rposition(|message| message.role == Role::User);
+                let lines = messages.iter().take(last.unwrap_or(0)).map(|message| {
+                    let who = match message.role {
+                        Role::User => "user",
+                        Role::Assistant => "assistant",
+                    };
+                    format!("{who}: {}", message.text)
+                });
+                lines.collect::<Vec<_>>().join("\n")
+            }
+            Self::Text { parts } => {
+                let last = parts.iter().rposition(|part| matches!(part, TextPart::Said(_)));
+                parts.iter().take(last.unwrap_or(0)).map(TextPart::as_str).collect()
+            }
+        }
+    }
 }
 
 /// A piece of a finished prompt.

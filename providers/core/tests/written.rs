@@ -98,6 +98,33 @@ async fn an_answer_takes_the_time_that_is_written() {
 }
 
 #[tokio::test]
+async fn an_answer_can_tell_what_the_model_was_shown() {
+    let book = playbook(vec![saying(&[], "{shown} | {said} | {other} {")]);
+    let template = |text: &str| TextPart::Template(text.to_owned());
+    let said = |text: &str| TextPart::Said(text.to_owned());
+    let earlier = Message::new(Role::User, "and {said}?");
+    let only = request(Input::Chat { system: None, messages: vec![earlier] });
+    for (request, wanted) in [
+        (asking("now"), "user: before\nassistant: answered | now | {other} {"),
+        // What fills a place is not filled again.
+        (only, " | and {said}? | {other} {"),
+        (
+            prompt(&[
+                template("Q: "),
+                said("{shown}"),
+                template(" Q: "),
+                said("new"),
+                template(" A:"),
+            ]),
+            "Q: {shown} Q:  | new | {other} {",
+        ),
+        (prompt(&[template("as "), template("written")]), " | as written | {other} {"),
+    ] {
+        assert_eq!(contract::answer(&book, request).await.unwrap().text, wanted);
+    }
+}
+
+#[tokio::test]
 async fn every_ending_can_be_written() {
     let written: Playbook = serde_json::from_value(serde_json::json!({ "answers": [
         { "asks": ["length"], "says": "a", "thinks": "hm", "ends": "length" },

@@ -96,6 +96,18 @@ pub(super) fn whole(
     })
 }
 
+/// The exchange of a turn at its position, unless another turn's answer is there.
+pub(super) fn standing(
+    exchanges: &impl ReadableTable<PlaceKey, Json>,
+    turns: &impl ReadableTable<TurnKey, Json>,
+    session: &SessionId,
+    turn: &TurnId,
+    position: u64,
+) -> Result<Option<Exchange>, Failure> {
+    let row = exchange(exchanges, session, position)?.filter(|row| row.turn == *turn);
+    row.map(|row| whole(turns, session, position, row)).transpose()
+}
+
 /// The newest exchanges in `places` that `wanted` takes, oldest first.
 pub(super) fn newest(
     exchanges: &impl ReadableTable<PlaceKey, Json>,

@@ -7,11 +7,11 @@ use super::begin::{begin, new_session};
 use super::finish::{amend, finish};
 use super::load;
 use super::retention::{clear, delete};
-use super::schema::{EXCHANGES, SESSIONS, TURNS, USED};
+use super::schema::{EXCHANGES, SESSIONS, SessionRow, TURNS, USED};
 use super::tables::probe;
 use crate::history::{
-    Amendment, Answer, Begun, Exchange, Fence, HistoryError, HistoryStore, NewTurn, SessionRecord,
-    SessionSettings,
+    Amendment, Answer, Begun, Exchange, ExchangeState, Fence, HistoryError, HistoryStore, NewTurn,
+    SessionRecord, SessionSettings,
 };
 use crate::turn::{SessionId, TurnId};
 
@@ -55,6 +55,39 @@ impl HistoryStore for EmbeddedStore {
             let (exchanges, turns) =
                 (transaction.open_table(EXCHANGES)?, transaction.open_table(TURNS)?);
             load::newest(&exchanges, &turns, &session, u64::MAX, limit, |_| true)
+        })
+        .await
+    }
+
+    async fn exchange(
+        &self,
+        session: &SessionId,
+        turn: &TurnId,
+    ) -> Result<Option<Exchange>, HistoryError> {
+        let (session, turn) = (session.clone(), turn.clone());
+        self.read(move |transaction| {
+            let (exchanges, turns) =
+                (transaction.open_table(EXCHANGES)?, transaction.open_table(TURNS)?);
+            let Some(asked) = load::turn(&turns, &session, &turn)? else { return Ok(None) };
+            load::standing(&exchanges, &turns, &session, &turn, asked.position)
+        })
+        .await
+    }
+
+    async fn last(&self, session: &SessionId) -> Result<Option<(Exchange, Fence)>, HistoryError> {
+        let session = session.clone();
+        self.read(move |transaction| {
+            let row = load::session(&transaction.open_table(SESSIONS)?, session.as_str())?;
+            let Some(SessionRow { fence: number, attempt: Some(attempt), .. }) = row else {
+                return Ok(None);
+            };
+            let (exchanges, turns) =
+                (transaction.open_table(EXCHANGES)?, transaction.open_table(TURNS)?);
+            let exchange =
+                load::standing(&exchanges, &turns, &session, &attempt.turn, attempt.position)?;
+            Ok(exchange
+                .filter(|exchange| exchange.state != ExchangeState::Running)
+                .map(|exchange| (exchange, Fence { session, number })))
         })
         .await
     }

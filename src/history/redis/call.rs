@@ -26,6 +26,7 @@ functions! {
     CONFIGURE "configure.lua"
     CREATE "create.lua"
     DELETE "delete.lua"
+    EXCHANGE "exchange.lua"
     FINISH "finish.lua"
     RECENT "recent.lua"
     RENAME "rename.lua"

@@ -8,7 +8,9 @@ use redis::{Script, Value, cmd};
 
 use super::RedisStore;
 use super::begin::ending;
-use super::call::{AMEND, CLEAR, CONFIGURE, CREATE, Call, DELETE, FINISH, RECENT, RENAME, RENEW};
+use super::call::{
+    AMEND, CLEAR, CONFIGURE, CREATE, Call, DELETE, EXCHANGE, FINISH, RECENT, RENAME, RENEW,
+};
 use super::fault::Fault;
 use super::link::Request;
 use super::rows::{Parts, decode, encode};
@@ -126,6 +128,23 @@ impl RedisStore {
     }
 }
 
+impl RedisStore {
+    /// The exchange that the function tells, and the fence that is valid.
+    async fn exchange_and_fence(
+        &self,
+        session: &SessionId,
+        call: Call,
+    ) -> Result<Option<(Exchange, Fence)>, HistoryError> {
+        let mut parts = Parts::of(self.run(call).await?)?;
+        if parts.next::<String>("outcome")? == "none" {
+            return Ok(None);
+        }
+        let exchange = parts.parts("exchange")?.exchange()?;
+        let fence = Fence { session: session.clone(), number: parts.number("fence")? };
+        Ok(Some((exchange, fence)))
+    }
+}
+
 /// What an outcome refuses, if it does.
 fn refusal(outcome: &str) -> Option<HistoryError> {
     match outcome {
@@ -202,6 +221,21 @@ impl HistoryStore for RedisStore {
                 return Ok(pages.into_iter().rev().flatten().collect());
             }
         }
+    }
+
+    async fn exchange(
+        &self,
+        session: &SessionId,
+        turn: &TurnId,
+    ) -> Result<Option<Exchange>, HistoryError> {
+        let call = self.call(&EXCHANGE, session).with("turn", turn.as_str());
+        let found = self.exchange_and_fence(session, call).await?;
+        Ok(found.map(|(exchange, _)| exchange))
+    }
+
+    async fn last(&self, session: &SessionId) -> Result<Option<(Exchange, Fence)>, HistoryError> {
+        let call = self.call(&EXCHANGE, session);
+        self.exchange_and_fence(session, call).await
     }
 
     async fn session(&self, session: &SessionId) -> Result<Option<SessionRecord>, HistoryError> {

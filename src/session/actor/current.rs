@@ -6,7 +6,7 @@ use tracing::info;
 
 use super::super::{Playback, heard::Ledger};
 use crate::{
-    history::{Answer, Fence, Settlement},
+    history::{Answer, Exchange, Fence, Settlement},
     turn::{EndReason, Outcome, Task, Timing, TurnError, TurnEvent, TurnId, pipeline::TurnStream},
 };
 
@@ -66,6 +66,26 @@ impl Current {
         }
     }
 
+    /// A turn that ended when another actor had the session.
+    pub(super) fn restore(exchange: Exchange, fence: Fence, accepted: u64) -> Self {
+        let sentences = exchange.answer.sentences.iter().map(|sentence| sentence.text.clone());
+        Self {
+            turn: exchange.turn,
+            task: exchange.task,
+            options: exchange.options,
+            fence: Some(fence),
+            renewed: tokio::time::Instant::now(),
+            ledger: Ledger::restore(sentences.collect(), exchange.heard),
+            answer: exchange.answer,
+            accepted,
+            stream: None,
+            durable: true,
+            unkept: false,
+            began: Instant::now(),
+            first_sentence_ms: None,
+        }
+    }
+
     /// Stops it, and waits until its provider has let go of it.
     pub(super) async fn stop(self) {
         if let Some(stream) = self.stream {
@@ -80,6 +100,11 @@ impl Current {
     /// Whether the store was told of it when it began.
     pub(super) fn is_durable(&self) -> bool {
         self.durable
+    }
+
+    /// Whether nothing of it is left to be kept, as far as the store takes it.
+    pub(super) fn is_kept(&self) -> bool {
+        self.durable && !self.unkept
     }
 
     /// Whether it was answered, as opposed to running or failed.

@@ -1,8 +1,8 @@
 //! What was heard: acknowledgements and interruptions.
 
-use super::{Actor, within};
+use super::{Actor, current::Current, within};
 use crate::{
-    history::{Amendment, Exchange, HistoryError},
+    history::{Amendment, Exchange},
     session::{CommandError, Told},
     turn::TurnId,
 };
@@ -13,6 +13,7 @@ impl Actor {
         turn: &TurnId,
         sentence: u32,
     ) -> Result<(), CommandError> {
+        self.remember().await?;
         let Some(current) = self.current.as_mut().filter(|current| current.turn == *turn) else {
             // An older turn: its heard text is settled, and the acknowledgement comes too late.
             return self.find(turn).await.map(drop);
@@ -26,6 +27,7 @@ impl Actor {
         turn: Option<&TurnId>,
         heard: Option<&str>,
     ) -> Result<Told, CommandError> {
+        self.remember().await?;
         let Some(current) =
             self.current.as_mut().filter(|current| turn.is_none_or(|turn| current.turn == *turn))
         else {
@@ -60,14 +62,25 @@ impl Actor {
         }
     }
 
-    async fn find(&self, turn: &TurnId) -> Result<Exchange, CommandError> {
-        let exchanges = match within(self.house.store().recent(&self.id, usize::MAX)).await {
-            Err(HistoryError::SessionNotFound) => Vec::new(),
-            exchanges => exchanges?,
+    /// Takes the newest turn from the store where it ended before this actor began, or at another
+    /// process: what was heard of it can be told until the next one is opened.
+    pub(super) async fn remember(&mut self) -> Result<(), CommandError> {
+        if !self.current.as_ref().is_none_or(|current| self.may_be_outdated(current)) {
+            return Ok(());
+        }
+        let last = match within(self.house.store().last(&self.id)).await {
+            Err(error) if self.house.goes_on_after(&error) => None,
+            last => last?,
         };
-        exchanges
-            .into_iter()
-            .find(|exchange| exchange.turn == *turn)
-            .ok_or(CommandError::TurnNotFound)
+        let ours = self.current.as_ref().and_then(|current| current.fence.as_ref());
+        if let Some((exchange, fence)) = last.filter(|(_, fence)| ours != Some(fence)) {
+            self.current = Some(Current::restore(exchange, fence, self.log.next()));
+        }
+        Ok(())
+    }
+
+    async fn find(&self, turn: &TurnId) -> Result<Exchange, CommandError> {
+        let found = within(self.house.store().exchange(&self.id, turn)).await?;
+        found.ok_or(CommandError::TurnNotFound)
     }
 }

@@ -24,6 +24,11 @@ impl Actor {
         current.fence.as_ref().map(|_| current.renewed + period)
     }
 
+    /// Whether a later turn than this one may have begun elsewhere without our knowing.
+    pub(super) fn may_be_outdated(&self, current: &Current) -> bool {
+        self.house.shares_store() && !current.is_running() && current.is_kept()
+    }
+
     /// Says that the running turn is still being answered.
     pub(super) async fn renew(&mut self) {
         let Some(current) = &mut self.current else { return };

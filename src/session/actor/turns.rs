@@ -34,6 +34,9 @@ impl Actor {
             // Whoever acknowledged playback has gone, and nobody else does.
             self.playback = Playback::None;
         }
+        if heard.is_some() && self.current.is_none() {
+            self.remember().await?;
+        }
         let conversation = self.house.conversation();
         conversation.vet(&turn, &self.settings)?;
         let same = self.current.as_ref().filter(|current| current.turn == turn.id);

@@ -61,6 +61,29 @@ async fn a_session_moves_from_one_process_to_the_other_and_back() {
 }
 
 #[tokio::test]
+async fn what_was_heard_can_be_told_to_any_process() {
+    let place = Place::on(RedisServer::shared());
+    let a = place.start(vec![answering("demo", ANSWER)]).await;
+    let b = place.start(vec![answering("demo", ANSWER)]).await;
+    let (mut at_a, session) = Client::join(&a, "").await;
+    at_a.ask("one", "问一").await;
+    let path = format!("/v1/sessions/{session}/interrupt");
+    let told = body(b.post(&path, &json!({ "heard": "先深" })).await, StatusCode::OK).await;
+    assert_eq!(told, json!({ "turn": "one", "heard": "先深" }));
+    assert_eq!(a.exchanges(&session).await[0]["heard"], "先深");
+    // The one who answered the turn before learns of the next one, which ended elsewhere.
+    let (mut at_b, _) = Client::join(&b, &session).await;
+    at_b.ask("two", "问二").await;
+    let told = body(a.post(&path, &json!({ "heard": "先" })).await, StatusCode::OK).await;
+    assert_eq!(told, json!({ "turn": "two", "heard": "先" }));
+    at_a.send(&json!({ "type": "spoken", "turn": "one", "sentence": 2 })).await;
+    at_a.settle().await;
+    let heard: Vec<_> =
+        b.exchanges(&session).await.iter().map(|exchange| exchange["heard"].clone()).collect();
+    assert_eq!(heard, ["先深", "先"]);
+}
+
+#[tokio::test]
 async fn a_persona_chosen_elsewhere_is_shown_as_much_as_it_wants() {
     let place = Place::on(RedisServer::shared());
     let model = answering("demo", "好。");
