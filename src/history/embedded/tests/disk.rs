@@ -144,8 +144,8 @@ impl StorageBackend for Mount {
         drop(self.0.hold());
         let mut state = self.0.state();
         state.power()?;
-        state.unsynced.clear();
-        state.synced = state.now.clone();
+        let State { unsynced, synced, .. } = &mut *state;
+        unsynced.drain(..).for_each(|change| change.apply(synced));
         state.syncs += 1;
         Ok(())
     }
