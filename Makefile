@@ -1,5 +1,5 @@
 # Everything that is done with Anima. `make run` needs a Rust toolchain and a C compiler, nothing else.
-.PHONY: run chat build test quick lint doc bench needs needs-redis help
+.PHONY: run chat build test quick faults lint doc bench needs needs-redis help
 
 CARGO ?= cargo
 # Where cargo puts what it builds.
@@ -29,6 +29,9 @@ test: needs needs-redis ## Run every test, the engine's included.
 
 quick: ## Run the tests that need no engine and no Redis; under a minute once built.
 	$(CARGO) test --locked $(QUICK) -- --skip needs_redis
+
+faults: needs-redis ## Kill, cut off and end a running service a thousand turns long, and print what was counted.
+	ANIMA_FAULTS=full $(CARGO) test --locked --no-default-features --test faults -- --nocapture --test-threads=1
 
 lint: ## Check form, lints, documentation and dependencies.
 	$(CARGO) fmt --all --check
