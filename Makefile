@@ -1,5 +1,5 @@
 # Everything that is done with Anima. `make run` needs a Rust toolchain and a C compiler, nothing else.
-.PHONY: run chat build test quick faults lint doc bench needs needs-redis help
+.PHONY: run chat build test test-clients quick faults lint doc bench needs needs-redis help
 
 CARGO ?= cargo
 # Where cargo puts what it builds.
@@ -12,7 +12,7 @@ LEAN = $(TARGET)/lean
 MORE_FILES = ulimit -n $$(ulimit -Hn)
 
 help: ## Show this list.
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 run: build ## Build Anima and start it on port 7871.
 	@exec $(TARGET)/release/anima serve
@@ -49,6 +49,10 @@ else
 	@$(CARGO) bench --locked --workspace --bench cost --no-run
 	@$(MORE_FILES); $(CARGO) bench --locked --workspace --bench cost -- --lean $(LEAN)/release/anima
 endif
+
+test-clients: needs ## Try the stand-in for model servers with the providers' own client libraries.
+	$(CARGO) build --locked --package anima-upstream
+	python3 tests/clients/upstream.py --upstream $(TARGET)/debug/anima-upstream
 
 needs:
 	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install rustup, then come back."; exit 1; }

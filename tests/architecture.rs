@@ -50,7 +50,15 @@ const RULES: &[Rule] = &[
     Rule {
         within: "src/session",
         except: &[],
-        forbidden: &["crate::surface", "actix_web", "actix_ws", "redb", "redis::", "anima_local"],
+        forbidden: &[
+            "crate::surface",
+            "actix_web",
+            "actix_ws",
+            "redb",
+            "redis::",
+            "anima_local",
+            "anima_remote",
+        ],
         because: "a session knows no wire, no store and no model in particular",
     },
     Rule {
@@ -59,6 +67,7 @@ const RULES: &[Rule] = &[
         forbidden: &[
             "dyn Provider",
             "anima_local",
+            "anima_remote",
             "redb",
             "redis::",
             "EmbeddedStore",
@@ -81,7 +90,7 @@ const RULES: &[Rule] = &[
     Rule {
         within: "src",
         except: &["src/registry.rs"],
-        forbidden: &["anima_local", "mistralrs::"],
+        forbidden: &["anima_local", "mistralrs::", "RemoteProvider", "async_openai::"],
         because: "only the registry names a concrete provider",
     },
     Rule {
@@ -93,7 +102,7 @@ const RULES: &[Rule] = &[
     Rule {
         within: "providers/core",
         except: &[],
-        forbidden: &["mistralrs", "actix", "reqwest", "anima::", "anima_local"],
+        forbidden: &["mistralrs", "actix", "reqwest", "anima::", "anima_local", "anima_remote"],
         because: "the leaf crate knows nobody",
     },
     Rule {
@@ -101,6 +110,12 @@ const RULES: &[Rule] = &[
         except: &["convert/tests"],
         forbidden: &["mistralrs", "actix", "anima::", "anima_provider", "anima_local", "tokio"],
         because: "the converter knows neither the engine nor the service",
+    },
+    Rule {
+        within: "providers/remote",
+        except: &[],
+        forbidden: &["mistralrs", "actix", "anima::", "anima_local", "env::var", "fs::read"],
+        because: "a remote provider knows HTTP and is given its secrets",
     },
 ];
 
@@ -167,9 +182,15 @@ fn dependencies_point_one_way() {
 fn every_file_says_what_it_is_for() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut all = Vec::new();
-    for folder in
-        ["src", "benches", "convert", "providers/core/src", "providers/local/src", "tests"]
-    {
+    for folder in [
+        "src",
+        "benches",
+        "convert",
+        "providers/core/src",
+        "providers/local/src",
+        "providers/remote",
+        "tests",
+    ] {
         files(&root.join(folder), &mut all);
     }
     let silent: Vec<_> = all

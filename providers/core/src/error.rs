@@ -10,8 +10,9 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Why a provider did not answer.
 #[derive(Debug, Error)]
 pub enum ProviderError {
-    /// The key is missing or refused: an operator must act, another provider may answer.
-    #[error("the provider refused our key")]
+    /// The key is missing or refused, or the account is blocked or in arrears: an operator must act,
+    /// another provider may answer.
+    #[error("the provider refused our key or our account")]
     Unauthorized,
     /// Too much is asked at present, by us or by our account: wait, or ask another provider.
     #[error("the provider is at its limit")]

@@ -1,0 +1,89 @@
+//! What all remote providers do alike.
+
+use std::sync::Arc;
+
+use anima_provider::{
+    Capabilities, EventStream, Input, Provider, ProviderError, ProviderEvent, Request,
+};
+use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt, future, stream};
+use serde_json::Value;
+
+use crate::{CommonSettings, SetupError, gate::Gate};
+
+/// How one kind of server is asked, and how its answer is read.
+#[async_trait]
+pub(crate) trait Dialect: Send + Sync {
+    /// The body of the request for an answer.
+    fn body(&self, request: &Request) -> Result<Value, ProviderError>;
+
+    /// Connects, asks and gives the answer as it comes: text, reasoning, and the end once and last.
+    /// Dropping the future or the stream closes the connection.
+    async fn open(&self, body: Value) -> Result<EventStream, ProviderError>;
+}
+
+/// A model on a server.
+pub struct RemoteProvider {
+    name: String,
+    model: String,
+    capabilities: Capabilities,
+    gate: Arc<Gate>,
+    dialect: Arc<dyn Dialect>,
+}
+
+impl RemoteProvider {
+    pub(crate) fn new(
+        name: impl Into<String>,
+        model: String,
+        common: &CommonSettings,
+        dialect: impl Dialect + 'static,
+    ) -> Result<Self, SetupError> {
+        common.validate()?;
+        Ok(Self {
+            name: name.into(),
+            model,
+            capabilities: common.capabilities(),
+            gate: Arc::new(common.gate()),
+            dialect: Arc::new(dialect),
+        })
+    }
+
+    /// The model, as the server calls it.
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+}
+
+#[async_trait]
+impl Provider for RemoteProvider {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn count_tokens(&self, _request: &Request) -> Option<usize> {
+        None
+    }
+
+    async fn generate(&self, request: Request) -> Result<EventStream, ProviderError> {
+        if matches!(request.input, Input::Text { .. }) {
+            let feature = "a finished prompt; it takes conversations".to_owned();
+            return Err(ProviderError::Unsupported { feature });
+        }
+        let body = self.dialect.body(&request)?;
+        let seat = self.gate.enter(request.lane)?;
+        let dialect = Arc::clone(&self.dialect);
+        let admitted = ProviderEvent::Admitted { model: self.model.clone() };
+        let answer = stream::once(async move { dialect.open(body).await }).try_flatten();
+        let events = seat.notices().map(Ok);
+        let events = events.chain(stream::once(future::ready(Ok(admitted)))).chain(answer).boxed();
+        // The seat is kept for as long as the answer is.
+        Ok(stream::unfold((events, seat), |(mut events, seat)| async move {
+            events.next().await.map(|event| (event, (events, seat)))
+        })
+        .boxed())
+    }
+}

@@ -1,0 +1,171 @@
+//! Chat completions over async-openai, of which only the connection is ours.
+//!
+//! Left to itself async-openai tries four times and loses the status of every failure whose body is
+//! not OpenAI's. The service that is put in here sends once and gives back our own errors.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use anima_provider::{EventStream, ProviderError, ProviderEvent};
+use async_openai::{
+    Client, config::Config, error::OpenAIError, middleware::HttpRequestFactory,
+    types::stream::StreamResponse,
+};
+use futures::{StreamExt, stream};
+use http::Response as HttpResponse;
+use reqwest::{Body, Response};
+use serde_json::Value;
+
+use crate::{
+    body::{Guarded, Watch},
+    chat::ChatReader,
+    secret::Blotter,
+    wire::{self, Answer},
+};
+
+/// Sends chat completions to one server.
+pub(crate) struct ChatTransport {
+    client: Client<Arc<dyn Config>>,
+    http: reqwest::Client,
+    blotter: Arc<Blotter>,
+}
+
+/// An answer on its way.
+pub(crate) struct ChatAnswer {
+    frames: StreamResponse<Value>,
+    reader: ChatReader,
+    watch: Arc<Watch>,
+    blotter: Arc<Blotter>,
+    ready: VecDeque<ProviderEvent>,
+    ended: bool,
+    /// It ended in order with nothing in it.
+    blank: bool,
+}
+
+impl ChatTransport {
+    pub(crate) fn new(config: Arc<dyn Config>, http: reqwest::Client, blotter: Blotter) -> Self {
+        let client = Client::build(http.clone(), config);
+        Self { client, http, blotter: Arc::new(blotter) }
+    }
+
+    /// Sends `body` and waits for the head of the answer.
+    pub(crate) async fn send(&self, body: Value) -> Result<ChatAnswer, ProviderError> {
+        let watch = Arc::new(Watch::default());
+        let parts = (self.http.clone(), Arc::clone(&self.blotter), Arc::clone(&watch));
+        let once = tower::service_fn(move |request| {
+            let (http, blotter, watch) = parts.clone();
+            send_once(request, http, blotter, watch)
+        });
+        // Costs two allocations: the service has to be this request's, so that its watch is.
+        let client = self.client.clone().with_http_service(once);
+        // The library reads on a task of its own into a channel without a bound. What can pile up
+        // there is bounded by the guard, and dropping the stream ends the task at once.
+        let frames = client.chat().create_stream_byot::<_, Value>(body).await;
+        let frames = frames.map_err(|error| ours(error, &watch))?;
+        Ok(ChatAnswer {
+            frames,
+            reader: ChatReader::default(),
+            watch,
+            blotter: Arc::clone(&self.blotter),
+            ready: VecDeque::new(),
+            ended: false,
+            blank: false,
+        })
+    }
+}
+
+impl ChatAnswer {
+    /// The next event; `None` after the end.
+    pub(crate) async fn next(&mut self) -> Option<Result<ProviderEvent, ProviderError>> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Some(Ok(event));
+            }
+            if self.ended {
+                return None;
+            }
+            let read = match self.frames.next().await {
+                Some(Ok(frame)) => self.reader.read(&frame, &self.blotter),
+                Some(Err(error)) => Err(ours(error, &self.watch)),
+                None => {
+                    self.ended = true;
+                    let (reader, done) = (std::mem::take(&mut self.reader), self.watch.done());
+                    self.blank = reader.is_blank() && !done;
+                    return Some(reader.finish(done));
+                }
+            };
+            match read {
+                Ok(events) => self.ready.extend(events),
+                Err(error) => {
+                    self.ended = true;
+                    return Some(Err(error));
+                }
+            }
+        }
+    }
+
+    /// Waits for the first event and says whether there is none at all: the stream has ended in
+    /// order, without text, without a reason and without the mark of the end.
+    pub(crate) async fn is_blank(&mut self) -> Result<bool, ProviderError> {
+        match self.next().await {
+            Some(Ok(event)) => {
+                self.ready.push_front(event);
+                Ok(false)
+            }
+            Some(Err(_)) if self.blank => Ok(true),
+            Some(Err(error)) => Err(error),
+            None => Ok(true),
+        }
+    }
+
+    pub(crate) fn into_stream(self) -> EventStream {
+        stream::unfold(self, |mut answer| async move {
+            answer.next().await.map(|event| (event, answer))
+        })
+        .boxed()
+    }
+}
+
+/// What async-openai says, in our words. Its own may hold what people and models said.
+fn ours(error: OpenAIError, watch: &Watch) -> ProviderError {
+    match error {
+        OpenAIError::Boxed(error) => match error.downcast() {
+            Ok(error) => *error,
+            Err(error) => ProviderError::Protocol(error),
+        },
+        OpenAIError::Reqwest(error) => wire::broken(error),
+        OpenAIError::JSONDeserialize(error, _) => {
+            // Where in the text it is wrong, which repeats none of it.
+            let place = format!("no JSON at column {}", error.column());
+            ProviderError::Protocol(place.into())
+        }
+        OpenAIError::StreamError(_) => watch
+            .take_fault()
+            .unwrap_or_else(|| ProviderError::Protocol("it sent no stream of events".into())),
+        _ => ProviderError::Protocol("the request could not be made".into()),
+    }
+}
+
+/// Sends a request, and gives a response only where it is a stream of events.
+async fn send_once(
+    request: HttpRequestFactory,
+    client: reqwest::Client,
+    blotter: Arc<Blotter>,
+    watch: Arc<Watch>,
+) -> Result<Response, OpenAIError> {
+    let boxed = |error: ProviderError| OpenAIError::Boxed(Box::new(error));
+    let request = request.build().await?;
+    let response = client.execute(request).await.map_err(wire::broken).map_err(boxed)?;
+    let body = match wire::accept(response, &blotter).await.map_err(boxed)? {
+        Answer::Stream(bytes) => Body::wrap_stream(Guarded::new(bytes, watch)),
+        Answer::Whole(json) => Body::from(as_event(&json).map_err(boxed)?),
+    };
+    Ok(Response::from(HttpResponse::new(body)))
+}
+
+/// One JSON text as a stream of one event.
+fn as_event(json: &[u8]) -> Result<String, ProviderError> {
+    let value: Value = serde_json::from_slice(json)
+        .map_err(|_| ProviderError::Protocol("it sent no JSON".into()))?;
+    // Written anew, because a line must not end within it.
+    Ok(format!("data: {value}\n\n"))
+}
