@@ -13,7 +13,7 @@ use anima::{
     chat,
     convert::Convert,
     pull,
-    settings::{Overrides, Settings},
+    settings::{Overrides, Settings, hide_secrets},
     telemetry,
 };
 use clap::{Args, Parser, Subcommand};
@@ -178,49 +178,4 @@ fn show(options: &Serve) -> anyhow::Result<()> {
     let mut settings = toml::Value::try_from(options.settings()?)?;
     hide_secrets(&mut settings);
     Ok(write!(std::io::stdout(), "{}", toml::to_string_pretty(&settings)?)?)
-}
-
-/// Puts stars in the place of every text whose key speaks of a secret. Keys that name a variable
-/// (`api_key_env`) hold no secret.
-fn hide_secrets(value: &mut toml::Value) {
-    let secret = |key: &str| {
-        !key.ends_with("_env")
-            && ["key", "secret", "password", "token"]
-                .iter()
-                .any(|word| key.split('_').any(|part| part == *word))
-    };
-    match value {
-        toml::Value::Table(table) => {
-            for (key, value) in table.iter_mut() {
-                match value {
-                    toml::Value::String(text) if secret(key) => "***".clone_into(text),
-                    value => hide_secrets(value),
-                }
-            }
-        }
-        toml::Value::Array(values) => values.iter_mut().for_each(hide_secrets),
-        _ => {}
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secrets_are_not_shown() {
-        let mut value = toml::toml! {
-            [providers.chatgpt]
-            api_key = "sk-1"
-            api_key_env = "OPENAI_API_KEY"
-            first_token_ms = 5
-            [[providers.chatgpt.headers]]
-            token = "t"
-        };
-        let mut shown = toml::Value::Table(std::mem::take(&mut value));
-        hide_secrets(&mut shown);
-        let shown = shown.to_string();
-        assert!(!shown.contains("sk-1") && !shown.contains("\"t\""), "{shown}");
-        assert!(shown.contains("OPENAI_API_KEY"), "{shown}");
-    }
 }

@@ -11,11 +11,12 @@ use std::{
 #[cfg(feature = "local")]
 use anima_local::{LocalProvider, LocalSettings};
 use anima_provider::{BoxError, DirectReply, Playbook, PlaybookProvider, Provider};
+use anima_remote::{RemoteProvider, SecretSource, SetupError};
 use serde::{Deserialize, de::DeserializeOwned};
 use thiserror::Error;
 
 use crate::{
-    settings::{ProviderSettings, Settings, unknown_name},
+    settings::{ProviderSettings, Settings, secret, unknown_name},
     turn::{TurnError, TurnErrorCode},
 };
 
@@ -67,6 +68,9 @@ pub struct Entry {
 
 /// Default of `first_token_ms` for providers on this machine: a prefill on a CPU takes its time.
 const LOCAL_FIRST_TOKEN: Duration = Duration::from_mins(1);
+
+/// Default of `first_token_ms` for servers: they answer within seconds or not at all.
+const REMOTE_FIRST_TOKEN: Duration = Duration::from_secs(8);
 
 impl Registry {
     /// Makes every provider of the settings ready; local models are loaded here.
@@ -145,7 +149,7 @@ impl Registry {
 }
 
 /// The kinds of provider there are.
-const KINDS: [&str; 3] = ["local", "direct", "scripted"];
+const KINDS: [&str; 6] = ["local", "openai", "gemini", "chatglm", "direct", "scripted"];
 
 /// Makes one provider ready.
 async fn build(
@@ -153,8 +157,22 @@ async fn build(
     settings: &ProviderSettings,
     home: &Path,
 ) -> Result<Entry, RegistryError> {
+    let mut first_token = LOCAL_FIRST_TOKEN;
+    let reveal = |source: SecretSource<'_>| secret::reveal(source, home);
     let provider = match settings.kind.as_str() {
         "local" => load_local(name, settings, home).await?,
+        "openai" => {
+            first_token = REMOTE_FIRST_TOKEN;
+            remote(name, RemoteProvider::openai(name, options(name, settings)?, &reveal))?
+        }
+        "gemini" => {
+            first_token = REMOTE_FIRST_TOKEN;
+            remote(name, RemoteProvider::gemini(name, options(name, settings)?, &reveal))?
+        }
+        "chatglm" => {
+            first_token = REMOTE_FIRST_TOKEN;
+            remote(name, RemoteProvider::chatglm(name, options(name, settings)?, &reveal))?
+        }
         "direct" => {
             let NoOptions {} = options(name, settings)?;
             Arc::new(DirectReply::new(name))
@@ -170,7 +188,7 @@ async fn build(
             ));
         }
     };
-    let first_token = settings.first_token_ms.map_or(LOCAL_FIRST_TOKEN, Duration::from_millis);
+    let first_token = settings.first_token_ms.map_or(first_token, Duration::from_millis);
     Ok(Entry { provider, first_token })
 }
 
@@ -197,6 +215,18 @@ fn options<T: DeserializeOwned>(
         name: name.to_owned(),
         message: error.to_string(),
     })
+}
+
+fn remote(
+    name: &str,
+    made: Result<RemoteProvider, SetupError>,
+) -> Result<Arc<dyn Provider>, RegistryError> {
+    match made {
+        Ok(provider) => Ok(Arc::new(provider)),
+        Err(error) => {
+            Err(RegistryError::Options { name: name.to_owned(), message: error.to_string() })
+        }
+    }
 }
 
 fn playbook(name: &str, file: &Path) -> Result<Playbook, RegistryError> {
@@ -239,4 +269,55 @@ async fn load_local(
         name,
         "this build has no local engine; build with the feature `local`".to_owned(),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::settings::Overrides;
+
+    /// The shipped settings with `options` as their only provider.
+    fn settings(options: Value) -> Settings {
+        let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+        let mut settings = Settings::load(&config, "local", &Overrides::default()).unwrap();
+        let provider = serde_json::from_value(options).unwrap();
+        settings.providers = BTreeMap::from([("far".to_owned(), provider)]);
+        "far".clone_into(&mut settings.turn.provider);
+        settings
+    }
+
+    #[tokio::test]
+    async fn models_on_servers_are_made_of_settings_and_have_a_shorter_deadline() {
+        for kind in ["openai", "gemini", "chatglm"] {
+            let options = json!({ "kind": kind, "model": "m", "base_url": "http://127.0.0.1:1" });
+            let registry = Registry::load(&settings(options)).await.unwrap();
+            let first = &registry.pick(None).unwrap()[0];
+            assert_eq!((first.provider.name(), first.first_token), ("far", REMOTE_FIRST_TOKEN));
+            let options = json!({ "kind": kind, "model": "m", "base_url": "http://127.0.0.1:1",
+                "first_token_ms": 5 });
+            let registry = Registry::load(&settings(options)).await.unwrap();
+            assert_eq!(registry.pick(None).unwrap()[0].first_token, Duration::from_millis(5));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_with_a_provider_is_said_with_its_key() {
+        for (options, message) in [
+            (json!({ "kind": "openia" }), "did you mean `openai`"),
+            (
+                json!({ "kind": "openai", "model": "m" }),
+                "providers.far: api_key_env: name the variable",
+            ),
+            (
+                json!({ "kind": "gemini", "model": "m", "api_key_env": "NO_SUCH_VARIABLE" }),
+                "providers.far: api_key_env: the variable NO_SUCH_VARIABLE is not set",
+            ),
+            (json!({ "kind": "chatglm", "model": "m", "api_key": "x" }), "providers.far: api_key"),
+        ] {
+            let error = Registry::load(&settings(options)).await.err().unwrap().to_string();
+            assert!(error.contains(message), "{error}");
+        }
+    }
 }

@@ -5,10 +5,11 @@
 
 mod error;
 mod history;
+pub(crate) mod secret;
 
 use std::{
     collections::BTreeMap,
-    iter,
+    fmt, iter,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
 };
@@ -21,6 +22,7 @@ use tracing_subscriber::EnvFilter;
 pub use error::SettingsError;
 pub(crate) use error::unknown_name;
 pub use history::{HistorySettings, RedisSettings, RedisUrl, StoreKind, WhenUnavailable};
+pub use secret::hide as hide_secrets;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -94,7 +96,7 @@ pub struct TurnSettings {
 }
 
 /// `[providers.NAME]`: what all kinds have; the rest belongs to the kind.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct ProviderSettings {
     /// The kind of provider.
     pub kind: String,
@@ -108,6 +110,19 @@ pub struct ProviderSettings {
     /// The keys of its kind.
     #[serde(flatten)]
     pub options: Map<String, Value>,
+}
+
+impl fmt::Debug for ProviderSettings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The values of its kind's keys may be secrets, such as those of headers.
+        formatter
+            .debug_struct("ProviderSettings")
+            .field("kind", &self.kind)
+            .field("aliases", &self.aliases)
+            .field("first_token_ms", &self.first_token_ms)
+            .field("options", &self.options.keys().collect::<Vec<_>>())
+            .finish()
+    }
 }
 
 /// `[telemetry]`

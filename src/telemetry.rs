@@ -7,14 +7,42 @@ use std::{
 };
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing::{Level, Metadata};
 use tracing_subscriber::{
-    EnvFilter, filter::ParseError, fmt, layer::SubscriberExt, util::SubscriberInitExt,
+    EnvFilter,
+    filter::{ParseError, filter_fn},
+    fmt,
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
 };
 
 use crate::settings::{LogFormat, TelemetrySettings};
 
 /// Libraries that tell more than an operator wants; `telemetry.log` can ask for it all the same.
 const QUIET: &str = "mistralrs=warn,mistralrs_core=warn,mistralrs_quant=warn,actix_server=warn";
+
+/// What no filter can ask for: async-openai logs an answer that it cannot read, which is what a
+/// person was told.
+const SILENT: &str = "async_openai";
+
+/// Libraries that show headers and bodies when they are asked for more than warnings.
+const CAPPED: [&str; 9] = [
+    "actix_http",
+    "h2",
+    "hyper",
+    "hyper_rustls",
+    "hyper_util",
+    "redis",
+    "reqwest",
+    "rustls",
+    "tungstenite",
+];
+
+/// Whether something may be logged, whatever the filter says.
+fn is_harmless(metadata: &Metadata<'_>) -> bool {
+    let library = metadata.target().split("::").next().unwrap_or_default();
+    library != SILENT && (!CAPPED.contains(&library) || *metadata.level() <= Level::WARN)
+}
 
 /// How often measured values are gathered up, whether anybody asks for the metrics or not.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -34,7 +62,7 @@ pub async fn keep_up(metrics: PrometheusHandle) {
 pub fn install_logging(settings: &TelemetrySettings) -> Result<(), ParseError> {
     let filter = EnvFilter::try_new(format!("{QUIET},{}", settings.log))?;
     let colours = std::io::stderr().is_terminal();
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry().with(filter_fn(is_harmless)).with(filter);
     // The one before stays when there is one, as in tests.
     let _ = match settings.format {
         LogFormat::Text => {
@@ -66,4 +94,51 @@ pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
     // Another recorder keeps its place; then ours stays empty.
     let _ = metrics::set_global_recorder(recorder);
     Ok(handle)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{self, Write},
+        sync::Arc,
+    };
+
+    use tracing::{debug, error, subscriber::with_default, warn};
+
+    use super::*;
+
+    /// A log that can be read.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn no_filter_makes_libraries_show_headers_and_answers() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::registry()
+            .with(filter_fn(is_harmless))
+            .with(EnvFilter::new("trace,async_openai=trace,hyper=trace"))
+            .with(fmt::layer().with_writer(move || writer.clone()));
+        with_default(subscriber, || {
+            error!(target: "async_openai::client", "secret 1");
+            debug!(target: "hyper::proto::h1", "secret 2");
+            debug!(target: "reqwest", "secret 3");
+            warn!(target: "hyper::proto::h1", "worth knowing");
+            debug!("our own");
+        });
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert!(!log.contains("secret"), "{log}");
+        assert!(log.contains("worth knowing") && log.contains("our own"), "{log}");
+    }
 }

@@ -23,6 +23,7 @@ mod origin;
 mod providers;
 mod raw;
 mod regenerate;
+mod remote;
 mod rest;
 mod resume;
 mod shutdown;
