@@ -80,7 +80,7 @@ impl Registry {
     pub async fn load(settings: &Settings) -> Result<Self, RegistryError> {
         let mut entries = BTreeMap::new();
         let mut aliases = BTreeMap::new();
-        for (name, provider) in &settings.providers {
+        for (name, provider) in settings.enabled_providers() {
             entries.insert(name.clone(), build(name, provider, &settings.home).await?);
             aliases.extend(provider.aliases.iter().map(|alias| (alias.clone(), name.clone())));
         }

@@ -100,6 +100,10 @@ pub struct TurnSettings {
 pub struct ProviderSettings {
     /// The kind of provider.
     pub kind: String,
+    /// Whether it is there at all: a profile cannot take out what `base.toml` has put in, but it can
+    /// switch it off.
+    #[serde(default = "yes")]
+    pub enabled: bool,
     /// Other names that callers use for it.
     #[serde(default)]
     pub aliases: Vec<String>,
@@ -112,12 +116,17 @@ pub struct ProviderSettings {
     pub options: Map<String, Value>,
 }
 
+fn yes() -> bool {
+    true
+}
+
 impl fmt::Debug for ProviderSettings {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The values of its kind's keys may be secrets, such as those of headers.
         formatter
             .debug_struct("ProviderSettings")
             .field("kind", &self.kind)
+            .field("enabled", &self.enabled)
             .field("aliases", &self.aliases)
             .field("first_token_ms", &self.first_token_ms)
             .field("options", &self.options.keys().collect::<Vec<_>>())
@@ -189,6 +198,11 @@ impl Settings {
         Ok(settings)
     }
 
+    /// The providers that are not switched off.
+    pub fn enabled_providers(&self) -> impl Iterator<Item = (&String, &ProviderSettings)> {
+        self.providers.iter().filter(|(_, provider)| provider.enabled)
+    }
+
     /// The path as seen from [`Settings::home`].
     pub fn resolve(&self, path: &Path) -> PathBuf {
         self.home.join(path)
@@ -240,7 +254,7 @@ impl Settings {
             );
         }
         let mut names: BTreeMap<&str, &str> = BTreeMap::new();
-        for (name, provider) in &self.providers {
+        for (name, provider) in self.enabled_providers() {
             for known_as in iter::once(name).chain(&provider.aliases) {
                 if let Some(other) = names.insert(known_as, name) {
                     return refuse(
@@ -320,6 +334,8 @@ mod tests {
             provider.contains("turn.provider") && provider.contains("did you mean `demo`"),
             "{provider}"
         );
+        let off = message("[providers.demo]\nenabled = false");
+        assert!(off.contains("turn.provider") && off.contains("`demo`"), "{off}");
         let twice = message("[providers.other]\nkind = \"local\"\naliases = [\"demo\"]");
         assert!(twice.contains("already belongs"), "{twice}");
     }
