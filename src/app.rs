@@ -3,7 +3,9 @@
 use std::{
     fs, io, iter,
     net::{SocketAddr, TcpListener},
+    num::NonZeroUsize,
     sync::Arc,
+    thread,
     time::Duration,
 };
 
@@ -22,7 +24,10 @@ use crate::{
     registry::Registry,
     session::Directory,
     settings::{HistorySettings, Settings, StoreKind},
-    surface::{self, House, Service},
+    surface::{
+        self, House, Service,
+        connection::{self, Connections},
+    },
     telemetry,
     turn::{pipeline::Conversation, prompt::Prompts},
 };
@@ -66,7 +71,7 @@ impl Application {
         let metrics = telemetry::install_metrics()?;
         let conversation =
             Conversation::new(Arc::new(registry), Arc::new(prompts), &settings.turn.persona)?;
-        let conversation = Arc::new(conversation);
+        let conversation = Arc::new(conversation.with_max_turns(settings.server.max_turns));
         let directory = Directory::new(
             store,
             Arc::clone(&conversation),
@@ -76,6 +81,10 @@ impl Application {
         let service = watch::Sender::new(Service::Open);
         let address = listeners[0].local_addr()?;
         let patience = Duration::from_millis(settings.server.drain_ms);
+        let connections = Connections::new(settings.server.max_http_connections);
+        let acceptable = settings.server.max_connections
+            + settings.server.max_http_connections
+            + connection::REFUSABLE;
         let house = Data::new(House::new(
             directory.clone(),
             conversation,
@@ -83,17 +92,28 @@ impl Application {
             metrics.clone(),
             service.subscribe(),
         ));
+        let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let mut server = HttpServer::new(move || {
             App::new()
                 .app_data(house.clone())
                 .wrap(from_fn(surface::origin::guard))
+                .wrap(from_fn(surface::panic_guard::guard))
+                .wrap(from_fn(connection::watch))
                 .configure(surface::routes)
+        })
+        .workers(workers)
+        .max_connections(acceptable.div_ceil(workers))
+        .on_connect({
+            let connections = connections.clone();
+            move |stream, data| connections.admit(stream, data)
         })
         // Without this a stream of small frames stalls for 40 ms at a time.
         .tcp_nodelay(true)
         .h1_allow_half_closed(false)
         .disable_signals()
         .shutdown_timeout(LAST_REQUESTS_SECONDS);
+        // It ends when the last connection and the server are gone.
+        tokio::spawn(connections.sweep());
         for listener in listeners {
             server = server.listen(listener)?;
         }

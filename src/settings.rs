@@ -65,6 +65,10 @@ pub struct ServerSettings {
     pub messages_per_minute: u32,
     /// Most WebSocket connections at a time.
     pub max_connections: usize,
+    /// Most connections at a time that are no WebSockets.
+    pub max_http_connections: usize,
+    /// Most turns that are answered at a time, or wait for a provider.
+    pub max_turns: usize,
     /// How long running turns may go on after a termination signal, in milliseconds.
     pub drain_ms: u64,
 }
@@ -236,6 +240,8 @@ impl Settings {
             ("server.max_message_bytes", self.server.max_message_bytes),
             ("server.messages_per_minute", self.server.messages_per_minute as usize),
             ("server.max_connections", self.server.max_connections),
+            ("server.max_http_connections", self.server.max_http_connections),
+            ("server.max_turns", self.server.max_turns),
             ("session.log_bytes", self.session.log_bytes),
             (
                 "session.log_seconds",

@@ -11,6 +11,8 @@
 //! An adapter has wire structs, two conversions and short handlers. Whatever needs a decision is
 //! decided in `turn` or `session`.
 
+mod body;
+pub mod connection;
 mod error;
 mod frame_guard;
 mod frames;
@@ -18,6 +20,7 @@ mod front;
 mod linly;
 mod operations;
 pub mod origin;
+pub mod panic_guard;
 mod request;
 mod rest;
 mod socket;

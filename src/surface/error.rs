@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::{
     history::HistoryError,
     session::CommandError,
-    turn::{InvalidId, InvalidText, TurnError, TurnErrorCode},
+    turn::{InvalidId, InvalidText, TurnError, TurnErrorCode, pipeline::come_back_ms},
 };
 
 /// An error on HTTP.
@@ -70,7 +70,20 @@ impl HttpError {
         if let Some(wait) = self.retry_after_ms {
             response.insert_header((header::RETRY_AFTER, wait.div_ceil(1000).clamp(1, 120)));
         }
+        if self.leaves_body_unread() {
+            response.force_close();
+        }
         response
+    }
+
+    /// Whether the rest of the request's body is of no use, and its connection with it.
+    fn leaves_body_unread(&self) -> bool {
+        matches!(
+            self.status,
+            StatusCode::REQUEST_TIMEOUT
+                | StatusCode::PAYLOAD_TOO_LARGE
+                | StatusCode::UNSUPPORTED_MEDIA_TYPE
+        )
     }
 
     fn kind(&self) -> &'static str {
@@ -97,7 +110,11 @@ impl ResponseError for HttpError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        self.builder().json(json!({ "error": {
+        let mut response = self.builder();
+        if self.status == StatusCode::UPGRADE_REQUIRED {
+            response.insert_header((header::SEC_WEBSOCKET_VERSION, "13"));
+        }
+        response.json(json!({ "error": {
             "message": self.message, "type": self.kind(), "param": self.param, "code": self.code,
         }}))
     }
@@ -187,6 +204,23 @@ impl From<InvalidText> for HttpError {
         };
         Self { param: Some("text".to_owned()), ..Self::invalid(code, error.to_string()) }
     }
+}
+
+/// The service has no room for this request now.
+pub(super) fn overloaded(message: &str) -> HttpError {
+    HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message)
+        .with_retry_after_ms(come_back_ms())
+}
+
+/// The client speaks another version of the WebSocket protocol.
+pub(super) fn other_websocket_version() -> HttpError {
+    let message = "this path speaks version 13 of the WebSocket protocol";
+    HttpError::new(StatusCode::UPGRADE_REQUIRED, "invalid_handshake", message)
+}
+
+/// The service made a mistake.
+pub(super) fn internal(message: &str) -> HttpError {
+    HttpError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
 }
 
 /// Nothing is at this path.

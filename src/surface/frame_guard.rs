@@ -1,142 +1,172 @@
-//! Refuses over-long WebSocket frames when their header comes in.
+//! Refuses what no client of ours sends, as early as it can be seen.
 //!
 //! actix-ws 0.4 waits for a whole frame before it looks at its size, so a header that declares a
-//! huge frame would let a client fill the memory. This stream sits before it, reads along, and
-//! ends the connection at such a header. Frame layout: RFC 6455, section 5.2.
+//! huge frame would let a client fill the memory; it knows neither a limit for the number of
+//! fragments nor one for the time that a message takes. This stream sits before it and reads along.
+
+mod frames;
+mod header;
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    sync::{Arc, OnceLock},
+    task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use actix_web::{error::PayloadError, web::Bytes};
 use futures::Stream;
+use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Longest frame header: two bytes, eight of extended length, four of mask.
-const MAX_HEADER: usize = 14;
+use frames::Frames;
 
-/// A stream of request bytes that ends with [`PayloadError::Overflow`] at an over-long frame.
+/// How long a message may take to come in, from its first byte to its last.
+const MESSAGE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// A client that has sent something within this part of the deadline is slow and not silent.
+const LATELY: u32 = 5;
+
+/// What a client did that ends its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Violation {
+    /// A message larger than allowed.
+    TooBig,
+    /// A message in more fragments than allowed.
+    TooManyFragments,
+    /// A message that is still being sent after its deadline.
+    TooSlow,
+    /// A message whose rest did not come.
+    Unfinished,
+    /// Reserved bits, or a control frame that is too long.
+    Protocol,
+    /// A reason for closing that is not UTF-8.
+    NotUtf8,
+}
+
+/// Where the reader of a guarded stream finds what was wrong with it; an error on its way through
+/// actix-ws loses its type.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Verdict(Arc<OnceLock<Violation>>);
+
+impl Verdict {
+    /// What was wrong, once the stream has ended with an error of the guard.
+    pub(super) fn violation(&self) -> Option<Violation> {
+        self.0.get().copied()
+    }
+}
+
+/// A stream of request bytes that ends with an error where its client breaks a rule; what came
+/// before is passed on first.
 pub(super) struct FrameGuard<S> {
     inner: S,
-    limit: u64,
-    header: Vec<u8>,
-    /// Bytes of the current frame's payload that are still to come.
-    left: u64,
-    failed: bool,
+    frames: Frames,
+    verdict: Verdict,
+    patience: Duration,
+    /// Runs while a message is incomplete.
+    deadline: Option<Pin<Box<Sleep>>>,
+    heard_at: Instant,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// What came before the violation was passed on; its reader must get to it before the error,
+    /// since actix-ws forgets what it has not parsed yet when it sees one.
+    Yielding,
+    Failing,
+    Ended,
 }
 
 impl<S> FrameGuard<S> {
-    /// Lets frames of at most `limit` bytes of payload through.
+    /// Lets messages of at most `limit` bytes through.
     pub(super) fn new(inner: S, limit: usize) -> Self {
-        let limit = u64::try_from(limit).unwrap_or(u64::MAX);
-        Self { inner, limit, header: Vec::with_capacity(MAX_HEADER), left: 0, failed: false }
+        Self {
+            inner,
+            frames: Frames::new(limit),
+            verdict: Verdict::default(),
+            patience: MESSAGE_DEADLINE,
+            deadline: None,
+            heard_at: Instant::now(),
+            state: State::Open,
+        }
     }
 
-    /// Reads along; `false` when a frame is too long.
-    fn admits(&mut self, mut bytes: &[u8]) -> bool {
-        while !bytes.is_empty() {
-            if self.left > 0 {
-                let skip = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
-                bytes = &bytes[skip..];
-                self.left -= skip as u64;
-                continue;
+    /// Where to look when the stream has ended with an error.
+    pub(super) fn verdict(&self) -> Verdict {
+        self.verdict.clone()
+    }
+
+    /// The part of `bytes` that may pass.
+    fn admit(&mut self, bytes: &Bytes) -> Bytes {
+        self.heard_at = Instant::now();
+        let was_late = self.deadline.as_ref().is_some_and(|deadline| deadline.is_elapsed());
+        match self.frames.push(bytes) {
+            Ok(()) if was_late && !self.frames.finished_one() => {
+                self.fail(Violation::TooSlow);
+                Bytes::new()
             }
-            self.header.push(bytes[0]);
-            bytes = &bytes[1..];
-            if let Some(length) = payload_length(&self.header) {
-                if length > self.limit {
-                    return false;
+            Ok(()) => {
+                if !self.frames.is_amid_message() {
+                    self.deadline = None;
+                } else if self.deadline.is_none() || self.frames.finished_one() {
+                    let at = self.heard_at + self.patience;
+                    self.deadline = Some(Box::pin(sleep_until(at)));
                 }
-                self.left = length;
-                self.header.clear();
+                bytes.clone()
+            }
+            Err((good, violation)) => {
+                self.fail(violation);
+                bytes.slice(..good)
             }
         }
-        true
     }
-}
 
-/// The payload length of a frame, once its header is whole.
-fn payload_length(header: &[u8]) -> Option<u64> {
-    let [_, second, rest @ ..] = header else { return None };
-    let mask = if second & 0x80 == 0 { 0 } else { 4 };
-    let (bytes, short) = match second & 0x7f {
-        126 => (2, None),
-        127 => (8, None),
-        length => (0, Some(u64::from(length))),
-    };
-    if rest.len() < bytes + mask {
-        return None;
+    fn fail(&mut self, violation: Violation) {
+        // Only the first counts, and there is only one.
+        let _ = self.verdict.0.set(violation);
+        self.state = State::Yielding;
     }
-    Some(short.unwrap_or_else(|| {
-        rest[..bytes].iter().fold(0, |length, byte| length << 8 | u64::from(*byte))
-    }))
 }
 
 impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Stream for FrameGuard<S> {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.failed {
-            return Poll::Ready(None);
-        }
-        let next = std::task::ready!(Pin::new(&mut self.inner).poll_next(context));
-        Poll::Ready(match next {
-            Some(Ok(bytes)) if !self.admits(&bytes) => {
-                self.failed = true;
-                Some(Err(PayloadError::Overflow))
+        loop {
+            match self.state {
+                State::Open => {}
+                State::Yielding => {
+                    self.state = State::Failing;
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                State::Failing => {
+                    self.state = State::Ended;
+                    return Poll::Ready(Some(Err(PayloadError::Overflow)));
+                }
+                State::Ended => return Poll::Ready(None),
             }
-            next => next,
-        })
+            match Pin::new(&mut self.inner).poll_next(context) {
+                Poll::Ready(Some(Ok(bytes))) => {
+                    let passed = self.admit(&bytes);
+                    if !passed.is_empty() {
+                        return Poll::Ready(Some(Ok(passed)));
+                    }
+                }
+                Poll::Pending => {
+                    let Some(deadline) = &mut self.deadline else { return Poll::Pending };
+                    ready!(deadline.as_mut().poll(context));
+                    let is_sending = self.heard_at.elapsed() < self.patience / LATELY;
+                    let violation =
+                        if is_sending { Violation::TooSlow } else { Violation::Unfinished };
+                    self.fail(violation);
+                }
+                end => return end,
+            }
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use futures::{StreamExt, executor::block_on, stream};
-
-    use super::*;
-
-    /// A masked text frame of `length` bytes, its length in the shortest form.
-    fn frame(length: usize) -> Vec<u8> {
-        let mut frame = vec![0x81];
-        match length {
-            0..=125 => frame.push(0x80 | u8::try_from(length).unwrap()),
-            126..=65535 => {
-                frame.push(0x80 | 0x7E);
-                frame.extend(u16::try_from(length).unwrap().to_be_bytes());
-            }
-            _ => {
-                frame.push(0x80 | 0x7F);
-                frame.extend((length as u64).to_be_bytes());
-            }
-        }
-        frame.extend([1, 2, 3, 4]);
-        frame.extend(vec![b'x'; length]);
-        frame
-    }
-
-    fn passes(bytes: &[u8], chunk: usize, limit: usize) -> bool {
-        let chunks: Vec<_> =
-            bytes.chunks(chunk).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
-        let guard = FrameGuard::new(stream::iter(chunks), limit);
-        block_on(guard.all(|chunk| async move { chunk.is_ok() }))
-    }
-
-    #[test]
-    fn frames_within_the_limit_pass_however_they_are_cut() {
-        let bytes: Vec<u8> = [0, 1, 125, 126, 1000, 70_000].into_iter().flat_map(frame).collect();
-        for chunk in [1, 2, 3, 7, 64, 4096, bytes.len()] {
-            assert!(passes(&bytes, chunk, 70_000), "in chunks of {chunk}");
-            assert!(!passes(&bytes, chunk, 69_999), "in chunks of {chunk}");
-        }
-    }
-
-    #[test]
-    fn a_declared_huge_frame_is_refused_at_its_header() {
-        let mut header = vec![0x82, 0xff];
-        header.extend((1_u64 << 40).to_be_bytes());
-        header.extend([0; 4]);
-        assert!(!passes(&header, 14, 1 << 20));
-        assert!(!passes(&header, 1, 1 << 20));
-    }
-}
+mod tests;

@@ -240,6 +240,25 @@ pub(super) fn error(error: &HttpError, id: Option<&Value>, turn: Option<&TurnId>
     frame
 }
 
+/// Exchanges as clients are shown them: as many of the newest as `most` bytes hold, at least one. A
+/// client that does not read costs no more than this.
+pub(super) fn exchanges(exchanges: &[Exchange], most: usize) -> Vec<Value> {
+    let mut bytes = 0;
+    let mut shown: Vec<_> = exchanges
+        .iter()
+        .rev()
+        .map(exchange)
+        .enumerate()
+        .take_while(|(index, exchange)| {
+            bytes += exchange.to_string().len();
+            *index == 0 || bytes <= most
+        })
+        .map(|(_, exchange)| exchange)
+        .collect();
+    shown.reverse();
+    shown
+}
+
 /// An exchange as clients are shown it.
 pub(super) fn exchange(exchange: &Exchange) -> Value {
     json!({

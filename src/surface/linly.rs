@@ -17,7 +17,12 @@ use jiff::Zoned;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{House, error::HttpError, request, rest};
+use super::{
+    House,
+    body::Body,
+    error::{self, HttpError},
+    request, rest,
+};
 use crate::{
     history::{Replaces, SessionSettings},
     session::{CommandError, Submission},
@@ -59,7 +64,7 @@ struct Call {
 }
 
 /// Answers a call.
-pub(super) async fn answer(house: web::Data<House>, body: web::Payload) -> HttpResponse {
+pub(super) async fn answer(house: web::Data<House>, body: Body) -> HttpResponse {
     match respond(&house, body).await {
         Ok(response) => {
             let time = Zoned::now().strftime("%Y-%m-%d %H:%M:%S").to_string();
@@ -75,7 +80,7 @@ pub(super) async fn answer(house: web::Data<House>, body: web::Payload) -> HttpR
     }
 }
 
-async fn respond(house: &House, body: web::Payload) -> Result<String, HttpError> {
+async fn respond(house: &House, body: Body) -> Result<String, HttpError> {
     if !house.directory.is_open() {
         return Err(CommandError::ShuttingDown.into());
     }
@@ -101,8 +106,9 @@ async fn stateless(house: &House, turn: Turn) -> Result<String, HttpError> {
     let mut earlier = turn.context.supplied.clone().unwrap_or_default();
     earlier.drain(..earlier.len().saturating_sub(shown));
     let lane = LaneId(turn.id.to_string());
-    let mut stream =
-        house.conversation.run(Job { turn, earlier, settings: SessionSettings::default(), lane });
+    let place = house.conversation.admit()?;
+    let job = Job { turn, earlier, settings: SessionSettings::default(), lane };
+    let mut stream = house.conversation.run(job, place);
     while let Some(events) = stream.next().await {
         for event in events {
             match event {
@@ -112,11 +118,7 @@ async fn stateless(house: &House, turn: Turn) -> Result<String, HttpError> {
             }
         }
     }
-    Err(HttpError::new(
-        actix_web::http::StatusCode::INTERNAL_SERVER_ERROR,
-        "internal_error",
-        "the turn has no end",
-    ))
+    Err(error::internal("the turn has no end"))
 }
 
 /// The turn that a call describes.

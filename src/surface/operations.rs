@@ -11,6 +11,11 @@ use super::House;
 /// How long the store may take to answer a probe.
 const PROBE: Duration = Duration::from_secs(2);
 
+/// Whether a path is asked by those who watch over the service.
+pub(super) fn is_probe(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz" | "/metrics")
+}
+
 /// The process is alive.
 pub(super) async fn health() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))

@@ -1,61 +1,35 @@
-//! Reading requests: bodies with a limit and a deadline, JSON of any content type, and the turn
-//! that both the WebSocket and its REST twin take.
+//! Reading requests: JSON of any content type, and the turn that both the WebSocket and its REST
+//! twin take.
 
-use std::time::Duration;
-
-use actix_web::{http::StatusCode, web};
 use anima_provider::{Image, Sampling};
 use serde::{
     Deserialize,
     de::{DeserializeOwned, IgnoredAny},
 };
-use tokio::time::timeout;
+use serde_json::Value;
 
-use super::error::HttpError;
+use super::{body::Body, error::HttpError};
 use crate::{
     history::Replaces,
     session::Submission,
     turn::{Choice, Context, Task, Turn, TurnId, UserText},
 };
 
-/// How long a body may take to come in.
-const BODY_DEADLINE: Duration = Duration::from_secs(10);
-
 /// Most images of one turn.
 const MAX_IMAGES: usize = 8;
 
 /// Reads a body as JSON, whatever its content type says.
-pub(super) async fn json<T: DeserializeOwned>(
-    body: web::Payload,
-    limit: usize,
-) -> Result<T, HttpError> {
-    object(&read(body, limit).await?)
+pub(super) async fn json<T: DeserializeOwned>(body: Body, limit: usize) -> Result<T, HttpError> {
+    object(&body.read(limit).await?)
 }
 
 /// The same where no body at all means nothing in particular.
 pub(super) async fn optional_json<T: DeserializeOwned + Default>(
-    body: web::Payload,
+    body: Body,
     limit: usize,
 ) -> Result<T, HttpError> {
-    let bytes = read(body, limit).await?;
+    let bytes = body.read(limit).await?;
     if bytes.is_empty() { Ok(T::default()) } else { object(&bytes) }
-}
-
-async fn read(body: web::Payload, limit: usize) -> Result<web::Bytes, HttpError> {
-    let too_large = || {
-        let message = format!("the body is larger than {limit} bytes");
-        HttpError::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", message)
-    };
-    let late = |_| {
-        HttpError::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "request_timeout",
-            "the body did not come in time",
-        )
-    };
-    let broken = |_| HttpError::invalid("invalid_body", "the body broke off");
-    let bytes = timeout(BODY_DEADLINE, body.to_bytes_limited(limit)).await.map_err(late)?;
-    bytes.map_err(|_| too_large())?.map_err(broken)
 }
 
 /// Parses a JSON object; serde would take an array for one, too.
@@ -76,7 +50,8 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, HttpError> {
         return Err(HttpError::invalid("invalid_json", "the body is empty, and no JSON"));
     }
     serde_json::from_slice(bytes).map_err(|error| {
-        if error.is_data() {
+        // What is no value of an enum counts as a wrong syntax for serde_json.
+        if error.is_data() || serde_json::from_slice::<Value>(bytes).is_ok() {
             let message = error.to_string();
             HttpError::invalid("invalid_type", message.chars().take(200).collect::<String>())
         } else {

@@ -5,7 +5,7 @@ use std::{convert::Infallible, time::Duration};
 use actix_web::{
     HttpResponse,
     http::StatusCode,
-    web::{self, Bytes, Data, Payload, Query, ServiceConfig},
+    web::{self, Bytes, Data, Query, ServiceConfig},
 };
 use futures::stream;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,9 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::{
-    House, error,
+    House,
+    body::Body,
+    error,
     error::HttpError,
     frames,
     request::{self, Purpose, TurnFields},
@@ -26,6 +28,9 @@ use crate::{
 
 /// A comment keeps an event stream alive, and shows us when its reader has gone.
 const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// Most bytes of exchanges in one answer.
+const MAX_HISTORY: usize = 1024 * 1024;
 
 /// Adds the routes of sessions.
 pub(super) fn routes(config: &mut ServiceConfig) {
@@ -80,12 +85,21 @@ impl Changes {
     /// The title, when there is one and it can be one.
     fn title(&self) -> Result<Option<String>, HttpError> {
         let Some(title) = self.title.as_deref().map(str::trim) else { return Ok(None) };
-        if !(1..=100).contains(&title.chars().count()) || title.chars().any(char::is_control) {
-            let message = "a title has 1 to 100 characters and no control characters";
+        if !(1..=100).contains(&title.chars().count()) || title.chars().any(is_unseen) {
+            let message = "a title has 1 to 100 characters, none of them unseen";
             return Err(HttpError::parameter("title", message));
         }
         Ok(Some(title.to_owned()))
     }
+}
+
+/// Whether a character is not seen itself, or changes how others are seen, which has no place in a
+/// name. Joiners do: emoji and some scripts need them.
+fn is_unseen(character: char) -> bool {
+    let unseen = ['\u{200b}', '\u{200e}', '\u{200f}', '\u{feff}'];
+    character.is_control()
+        || unseen.contains(&character)
+        || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
 }
 
 /// A session that is known.
@@ -110,7 +124,7 @@ async fn list(house: Data<House>, page: Query<Page>) -> Result<HttpResponse, Htt
     Ok(HttpResponse::Ok().json(json!({ "sessions": sessions })))
 }
 
-async fn create(house: Data<House>, body: Payload) -> Result<HttpResponse, HttpError> {
+async fn create(house: Data<House>, body: Body) -> Result<HttpResponse, HttpError> {
     let changes: Changes = request::optional_json(body, house.server.max_message_bytes).await?;
     let title = changes.title()?;
     let wanted = SessionSettings { persona: changes.persona, provider: changes.provider };
@@ -131,7 +145,7 @@ async fn show(house: Data<House>, id: web::Path<String>) -> Result<HttpResponse,
 async fn change(
     house: Data<House>,
     id: web::Path<String>,
-    body: Payload,
+    body: Body,
 ) -> Result<HttpResponse, HttpError> {
     let session = known(&house, &id).await?;
     let changes: Changes = request::json(body, house.server.max_message_bytes).await?;
@@ -158,8 +172,7 @@ async fn history(
     page: Query<Page>,
 ) -> Result<HttpResponse, HttpError> {
     let exchanges = known(&house, &id).await?.recent(page.limit()).await?;
-    let exchanges: Vec<_> = exchanges.iter().map(frames::exchange).collect();
-    Ok(HttpResponse::Ok().json(json!({ "exchanges": exchanges })))
+    Ok(HttpResponse::Ok().json(json!({ "exchanges": frames::exchanges(&exchanges, MAX_HISTORY) })))
 }
 
 async fn clear(house: Data<House>, id: web::Path<String>) -> Result<HttpResponse, HttpError> {
@@ -187,7 +200,7 @@ struct InterruptCall {
 async fn interrupt(
     house: Data<House>,
     id: web::Path<String>,
-    body: Payload,
+    body: Body,
 ) -> Result<HttpResponse, HttpError> {
     let session = known(&house, &id).await?;
     let call: InterruptCall = request::optional_json(body, house.server.max_message_bytes).await?;
@@ -214,7 +227,7 @@ struct TurnCall {
 async fn take_turn(
     house: Data<House>,
     id: web::Path<String>,
-    body: Payload,
+    body: Body,
 ) -> Result<HttpResponse, HttpError> {
     let session = known(&house, &id).await?;
     let call: TurnCall = request::json(body, house.server.max_message_bytes).await?;

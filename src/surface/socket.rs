@@ -4,7 +4,10 @@
 //! command, so commands that come during a replay wait for its end. A client that does not take
 //! what is sent loses its socket, never its session.
 
+mod allowance;
 mod commands;
+mod end;
+mod handshake;
 
 use std::{
     pin::Pin,
@@ -20,8 +23,7 @@ use actix_web::{
     web::{Bytes, Data, Payload},
 };
 use actix_ws::{
-    AggregatedMessage, AggregatedMessageStream, CloseCode, CloseReason, ProtocolError,
-    Session as Wire,
+    AggregatedMessage, AggregatedMessageStream, CloseCode, ProtocolError, Session as Wire,
 };
 use futures::{Stream, StreamExt};
 use serde_json::{Value, json};
@@ -30,18 +32,26 @@ use tokio::{
     time::{interval, timeout},
 };
 
-use super::{House, Service, SocketPlace, error::HttpError, frame_guard::FrameGuard, frames};
+use super::{
+    House, Service, SocketPlace,
+    connection::Connection,
+    error::{self, HttpError},
+    frame_guard::{FrameGuard, Verdict},
+    frames,
+};
 use crate::{
     session::{Attached, Read, Session},
     turn::TurnEvent,
 };
+use allowance::Allowance;
+use end::End;
 
 /// How long a client may leave what is sent to it untaken.
 const WRITE_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a client may leave the close frame untaken.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
-/// When to try again where all places for sockets are taken, in milliseconds.
-const PLACE_TAKEN_MS: u64 = 5000;
+/// How long the end of a connection may take once the close frame is on its way.
+const FAREWELL: Duration = Duration::from_secs(5);
 /// How often a silent client is asked whether it is there.
 const HEARTBEAT: Duration = Duration::from_secs(20);
 /// How long a client may be silent.
@@ -54,42 +64,6 @@ const PINGS_PER_SECOND: u32 = 20;
 /// A stream of request bytes as actix-web takes it.
 type BoxedPayload = Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>>;
 
-/// Why a socket ends; clients come back after 4000 to 4499 and not after 4500 to 4999.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// The client closed, or vanished.
-    Gone,
-    Restarting,
-    Protocol,
-    Binary,
-    NotUtf8,
-    TooBig,
-    PingFlood,
-    Slow,
-    Silent,
-    TooFast,
-    TakenOver,
-}
-
-impl End {
-    fn reason(self) -> Option<CloseReason> {
-        let (code, text) = match self {
-            Self::Gone => return None,
-            Self::Restarting => (CloseCode::Restart, "the service restarts"),
-            Self::Protocol => (CloseCode::Protocol, "not the WebSocket protocol"),
-            Self::Binary => (CloseCode::Unsupported, "frames are text"),
-            Self::NotUtf8 => (CloseCode::Invalid, "text is UTF-8"),
-            Self::TooBig => (CloseCode::Size, "the message is too big"),
-            Self::PingFlood => (CloseCode::Policy, "too many pings"),
-            Self::Slow => (CloseCode::Other(4001), "too slow; come back and resume"),
-            Self::Silent => (CloseCode::Other(4002), "no sign of life"),
-            Self::TooFast => (CloseCode::Other(4003), "too many messages"),
-            Self::TakenOver => (CloseCode::Other(4501), "the session was taken over"),
-        };
-        Some(CloseReason { code, description: Some(text.to_owned()) })
-    }
-}
-
 /// Opens a socket.
 pub(super) async fn open(
     house: Data<House>,
@@ -99,27 +73,33 @@ pub(super) async fn open(
     if *house.service.borrow() != Service::Open {
         return Err(crate::session::CommandError::ShuttingDown.into());
     }
+    handshake::check(&request)?;
     let Some(place) = SocketPlace::take(&house) else {
-        let message = "all places for sockets are taken";
-        let refusal = HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message);
-        return Err(refusal.with_retry_after_ms(PLACE_TAKEN_MS));
+        return Err(error::overloaded("all places for sockets are taken"));
     };
     let limit = house.server.max_message_bytes;
-    let guarded: BoxedPayload = Box::pin(FrameGuard::new(body.into_inner(), limit));
+    let Some(connection) = request.conn_data::<Arc<Connection>>().cloned() else {
+        return Err(error::internal("the connection is not watched"));
+    };
+    let guard = FrameGuard::new(body.into_inner(), limit);
+    let verdict = guard.verdict();
+    let guarded: BoxedPayload = Box::pin(guard);
     let mut guarded = RawPayload::Stream { payload: guarded };
-    let refused =
-        |_| HttpError::invalid("invalid_handshake", "this path wants a WebSocket handshake");
+    let refused = |_| handshake::refused();
     let body = Payload::from_request(&request, &mut guarded).await.map_err(refused)?;
     let (response, wire, messages) = actix_ws::handle(&request, body).map_err(refused)?;
     let messages =
         messages.max_frame_size(limit).aggregate_continuations().max_continuation_size(limit);
+    connection.upgrade();
     let house = house.into_inner();
     // It ends with its client, with a newer socket of its session, or with the service.
     actix_web::rt::spawn(async move {
         let _place = place;
-        let end = Socket::new(house, wire.clone()).run(messages).await;
+        let socket = Socket::new(house, wire.clone(), Arc::clone(&connection), verdict);
+        let end = socket.run(messages).await;
         // A client that takes nothing does not get the close frame either.
         let _ = timeout(CLOSE_DEADLINE, wire.close(end.reason())).await;
+        connection.end_within(FAREWELL);
     });
     Ok(response)
 }
@@ -128,6 +108,8 @@ pub(super) async fn open(
 struct Socket {
     house: Arc<House>,
     wire: Wire,
+    connection: Arc<Connection>,
+    verdict: Verdict,
     /// Where the client is; nowhere before its first frame.
     place: Option<Place>,
     allowance: Allowance,
@@ -162,10 +144,11 @@ struct Wishes {
 }
 
 impl Socket {
-    fn new(house: Arc<House>, wire: Wire) -> Self {
+    fn new(house: Arc<House>, wire: Wire, connection: Arc<Connection>, verdict: Verdict) -> Self {
         let allowance = Allowance::new(house.server.messages_per_minute, Duration::from_mins(1));
         let pings = Allowance::new(PINGS_PER_SECOND, Duration::from_secs(1));
-        Self { house, wire, place: None, allowance, pings, heard_from: Instant::now() }
+        let heard_from = Instant::now();
+        Self { house, wire, connection, verdict, place: None, allowance, pings, heard_from }
     }
 
     /// Serves the client to the end.
@@ -213,7 +196,7 @@ impl Socket {
             let session = place.attached.session.clone();
             for entry in entries {
                 if reasoning || !matches!(entry.event, TurnEvent::Reasoning(_)) {
-                    self.send(&frames::event(&session, &entry)).await?;
+                    self.send(frames::event(&session, &entry)).await?;
                 }
             }
         }
@@ -223,7 +206,7 @@ impl Socket {
         &mut self,
         message: Option<Result<AggregatedMessage, ProtocolError>>,
     ) -> Result<(), End> {
-        let message = message.ok_or(End::Gone)?.map_err(|error| end_of(&error))?;
+        let message = message.ok_or(End::Gone)?.map_err(|error| End::of(&self.verdict, &error))?;
         self.heard_from = Instant::now();
         if self.place.as_ref().is_some_and(Place::is_lost) {
             return Err(End::TakenOver);
@@ -236,7 +219,7 @@ impl Socket {
                     "rate_limited",
                     "too many messages",
                 );
-                self.send(&frames::error(&error, None, None)).await?;
+                self.send(frames::error(&error, None, None)).await?;
                 Err(End::TooFast)
             }
             AggregatedMessage::Binary(_) => Err(End::Binary),
@@ -260,7 +243,7 @@ impl Socket {
             self.send_news().await?;
             return Err(End::Restarting);
         }
-        self.send(&json!({ "type": "goaway", "time_left_ms": self.house.server.drain_ms })).await
+        self.send(json!({ "type": "goaway", "time_left_ms": self.house.server.drain_ms })).await
     }
 
     async fn heartbeat(&mut self) -> Result<(), End> {
@@ -270,8 +253,21 @@ impl Socket {
         deliver(self.wire.ping(b"")).await
     }
 
-    async fn send(&mut self, frame: &Value) -> Result<(), End> {
-        deliver(self.wire.text(frame.to_string())).await
+    /// Waits until the client has taken everything, before something large is made for it.
+    async fn drained(&self) -> Result<(), End> {
+        timeout(WRITE_DEADLINE, self.connection.drained()).await.map_err(|_| End::Slow)
+    }
+
+    async fn send(&mut self, frame: Value) -> Result<(), End> {
+        let text = frame.to_string();
+        // What it was made of need not wait for the client.
+        drop(frame);
+        let (connection, wire) = (&self.connection, &mut self.wire);
+        let delivery = async {
+            connection.reserve(text.len()).await;
+            wire.text(text).await
+        };
+        deliver(delivery).await
     }
 }
 
@@ -305,57 +301,5 @@ async fn becomes_other(service: &mut watch::Receiver<Service>, told: Service) ->
     match service.wait_for(|now| *now != told).await {
         Ok(now) => *now,
         Err(_) => std::future::pending().await,
-    }
-}
-
-/// What a protocol error means.
-fn end_of(error: &ProtocolError) -> End {
-    match error {
-        ProtocolError::Overflow => End::TooBig,
-        // Reserved bits come in the same dress as text that is not UTF-8.
-        ProtocolError::Io(error) if error.to_string().contains("reserved bits") => End::Protocol,
-        ProtocolError::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => End::NotUtf8,
-        // From the frame guard and from the limit of fragmented messages; the type is lost in both.
-        ProtocolError::Io(error) => {
-            let text = error.to_string().to_lowercase();
-            if text.contains("overflow") || text.contains("limit") || text.contains("exceeded") {
-                End::TooBig
-            } else {
-                End::Gone
-            }
-        }
-        _ => End::Protocol,
-    }
-}
-
-/// How often something may happen: a bucket that fills at a steady rate.
-struct Allowance {
-    capacity: f64,
-    per_second: f64,
-    left: f64,
-    at: Instant,
-}
-
-impl Allowance {
-    fn new(times: u32, period: Duration) -> Self {
-        let capacity = f64::from(times);
-        Self {
-            capacity,
-            per_second: capacity / period.as_secs_f64(),
-            left: capacity,
-            at: Instant::now(),
-        }
-    }
-
-    fn take(&mut self) -> bool {
-        let now = Instant::now();
-        self.left =
-            (self.left + (now - self.at).as_secs_f64() * self.per_second).min(self.capacity);
-        self.at = now;
-        let granted = self.left >= 1.0;
-        if granted {
-            self.left -= 1.0;
-        }
-        granted
     }
 }

@@ -8,16 +8,11 @@
 //! Nothing of an attempt leaves before its commit point, the first sentence: until then another
 //! provider may take over, and nobody notices. After it a failure is the turn's failure.
 
+mod admission;
 mod attempt;
 mod failure;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use anima_provider::{LaneId, Request};
 use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
@@ -32,7 +27,10 @@ use crate::{
     history::SessionSettings,
     registry::{Entry, Registry},
 };
+use admission::Admission;
 use attempt::{Attempt, AttemptError};
+
+pub use admission::{Place, come_back_ms};
 
 /// How often events may wait for the reader of a [`TurnStream`]; a full queue makes the provider
 /// wait.
@@ -44,7 +42,7 @@ pub struct Conversation {
     prompts: Arc<Prompts>,
     default_persona: String,
     runtime: Handle,
-    running: Arc<AtomicUsize>,
+    admission: Admission,
 }
 
 /// A turn that is ready to be answered.
@@ -95,22 +93,6 @@ impl Drop for TurnStream {
     }
 }
 
-/// Counts a turn as running for as long as it lives.
-struct RunningGuard(Arc<AtomicUsize>);
-
-impl RunningGuard {
-    fn new(running: &Arc<AtomicUsize>) -> Self {
-        running.fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(running))
-    }
-}
-
-impl Drop for RunningGuard {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
 impl Conversation {
     /// A conversation whose turns run on the current runtime.
     ///
@@ -134,8 +116,14 @@ impl Conversation {
             prompts,
             default_persona: persona.to_owned(),
             runtime: Handle::current(),
-            running: Arc::default(),
+            admission: Admission::new(usize::MAX),
         })
+    }
+
+    /// The same, answering at most `turns` at a time.
+    #[must_use]
+    pub fn with_max_turns(self, turns: usize) -> Self {
+        Self { admission: Admission::new(turns), ..self }
     }
 
     /// The providers.
@@ -158,19 +146,32 @@ impl Conversation {
         &self.default_persona
     }
 
-    /// How many turns are being answered.
+    /// How many turns are being answered, those included that are about to be.
     pub fn running(&self) -> usize {
-        self.running.load(Ordering::SeqCst)
+        self.admission.taken()
     }
 
-    /// Answers a turn. It runs on its own task; nothing waits for a slow reader but the turn.
-    pub fn run(self: &Arc<Self>, job: Job) -> TurnStream {
+    /// A place for a turn, which every turn needs before it is accepted.
+    ///
+    /// # Errors
+    /// When all places are taken; the error says when to come back.
+    pub fn admit(&self) -> Result<Place, TurnError> {
+        self.admission.admit()
+    }
+
+    /// A place for a turn that takes over from a running one.
+    pub fn replace(&self) -> Place {
+        self.admission.replace()
+    }
+
+    /// Answers a turn. It runs on its own task and keeps its place to the end; nothing waits for a
+    /// slow reader but the turn.
+    pub fn run(self: &Arc<Self>, job: Job, place: Place) -> TurnStream {
         let (sender, events) = mpsc::channel(QUEUE);
         let conversation = Arc::clone(self);
         let span = info_span!("turn", turn.id = %job.turn.id, lane = %job.lane.0);
-        let running = RunningGuard::new(&self.running);
         let task = async move {
-            let _running = running;
+            let _place = place;
             let end = conversation.answer(&job, &sender).await;
             // Nobody listens any more: the turn was given up, and its end with it.
             let _ = sender.send(vec![end]).await;

@@ -379,3 +379,20 @@ async fn the_text_of_a_person_is_kept_as_it_came() {
     client.ask("one", text).await.finished("complete");
     assert_eq!(app.exchanges(&session).await[0]["said"], text);
 }
+
+#[tokio::test]
+async fn a_history_frame_holds_as_many_of_the_newest_exchanges_as_fit() {
+    let app = TestApp::start(vec![answering("demo", "你好。")]).await;
+    let (mut client, session) = Client::join(&app, "").await;
+    let long = "x".repeat(30_000);
+    for turn in ["one", "two", "three", "four", "five", "six"] {
+        client.ask(turn, &format!("{turn}{long}")).await;
+    }
+    client.send(&json!({ "type": "history" })).await;
+    let history = client.next_of_type("history").await;
+    let shown: Vec<_> =
+        history["exchanges"].as_array().unwrap().iter().map(|one| one["turn"].clone()).collect();
+    assert_eq!(shown, ["three", "four", "five", "six"]);
+    // Nothing is lost by it.
+    assert_eq!(app.exchanges(&session).await.len(), 6);
+}

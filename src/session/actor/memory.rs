@@ -3,11 +3,11 @@
 
 use tracing::warn;
 
-use super::{Actor, current::Current};
+use super::{Actor, current::Current, turns::Incoming};
 use crate::{
     history::{HistoryError, NewTurn, Replaces},
     session::{CommandError, Replayed, Submitted},
-    turn::{Earlier, Task, Turn},
+    turn::{Earlier, Task},
 };
 
 impl Actor {
@@ -35,21 +35,20 @@ impl Actor {
     /// The store's, where it is needed all the same: only it knows what the last exchange was.
     pub(super) async fn go_on(
         &mut self,
-        turn: Turn,
+        incoming: Incoming,
         new: NewTurn,
-        heard: Option<String>,
         error: HistoryError,
     ) -> Result<Submitted, CommandError> {
         if new.replaces == Replaces::Last {
             return Err(error.into());
         }
-        warn!(error = %error, "Turn {} is answered without being kept", turn.id);
+        warn!(error = %error, "Turn {} is answered without being kept", new.id);
         let mut earlier = std::mem::take(&mut self.earlier);
         let before = self.current.as_ref();
-        earlier.extend(before.and_then(|before| before.as_earlier(heard.as_deref())));
+        earlier.extend(before.and_then(|before| before.as_earlier(incoming.heard.as_deref())));
         earlier.drain(..earlier.len().saturating_sub(new.recent));
         self.earlier = earlier;
-        Ok(self.start(turn, &new.options, heard.as_deref(), None).await)
+        Ok(self.start(incoming, &new.options, None).await)
     }
 }
 

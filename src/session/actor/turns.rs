@@ -15,11 +15,23 @@ use super::{
 use crate::{
     history::{Answer, Begun, Exchange, Fence, HistoryError, NewTurn, Opened, Replaces},
     session::{CommandError, Playback, Replayed, Submission, Submitted, directory::Phase},
-    turn::{Earlier, Outcome, Turn, TurnError, TurnErrorCode, TurnEvent, TurnId, pipeline::Job},
+    turn::{
+        Earlier, Outcome, Turn, TurnError, TurnErrorCode, TurnEvent, TurnId,
+        pipeline::{Job, Place},
+    },
 };
 
 /// When to ask again for a turn that another process answers, at the latest.
 const ELSEWHERE_AGAIN: Duration = Duration::from_secs(1);
+
+/// A turn on its way in.
+pub(super) struct Incoming {
+    pub(super) turn: Turn,
+    /// What was heard of the turn before, when the client says so.
+    pub(super) heard: Option<String>,
+    /// Its place among the turns that are answered.
+    pub(super) place: Place,
+}
 
 impl Actor {
     pub(super) async fn submit(
@@ -42,6 +54,9 @@ impl Actor {
         let same = self.current.as_ref().filter(|current| current.turn == turn.id);
         let running_from =
             same.filter(|current| current.is_running()).map(|current| current.accepted);
+        // A turn that takes over from a running one, or joins it, adds nothing to what is going on.
+        let takes_over = self.current.as_ref().is_some_and(Current::is_running);
+        let place = if takes_over { conversation.replace() } else { conversation.admit()? };
         let new = NewTurn {
             id: turn.id.clone(),
             task: (replaces == Replaces::Nothing).then(|| turn.task.clone()),
@@ -57,12 +72,14 @@ impl Actor {
         }
         let begun = match within(self.house.store().begin(&self.id, &new)).await {
             Err(error) if self.house.goes_on_after(&error) => {
-                return self.go_on(turn, new, heard, error).await;
+                return self.go_on(Incoming { turn, heard, place }, new, error).await;
             }
             begun => begun?,
         };
         match begun {
-            Begun::New(opened) => Ok(self.open(turn, &new, heard, *opened).await),
+            Begun::New(opened) => {
+                Ok(self.open(Incoming { turn, heard, place }, &new, *opened).await)
+            }
             Begun::Replay(exchange) => Ok(self.tell_again(&turn.id, *exchange)),
             Begun::Running => match running_from {
                 Some(from) => Ok(Submitted { from, replayed: Replayed::Joined }),
@@ -82,29 +99,28 @@ impl Actor {
     /// settings, and said what we know nothing of.
     async fn open(
         &mut self,
-        mut turn: Turn,
+        mut incoming: Incoming,
         new: &NewTurn,
-        heard: Option<String>,
         mut opened: Opened,
     ) -> Submitted {
-        opened.recent = self.shown(&turn, &opened, new.recent).await;
+        opened.recent = self.shown(&incoming.turn, &opened, new.recent).await;
         self.settings = opened.settings;
         self.earlier = opened.recent.iter().map(Exchange::as_earlier).collect();
-        turn.task = opened.task;
-        self.start(turn, &new.options, heard.as_deref(), Some(opened.fence)).await
+        incoming.turn.task = opened.task;
+        self.start(incoming, &new.options, Some(opened.fence)).await
     }
 
     /// Ends the turn before in the log, as the store has already settled it, and starts the new one;
     /// without a fence it is not kept.
     pub(super) async fn start(
         &mut self,
-        turn: Turn,
+        incoming: Incoming,
         options: &str,
-        heard: Option<&str>,
         fence: Option<Fence>,
     ) -> Submitted {
+        let Incoming { turn, heard, place } = incoming;
         if let Some(before) = self.current.take() {
-            let (id, end) = (before.turn.clone(), before.end_before_next(heard));
+            let (id, end) = (before.turn.clone(), before.end_before_next(heard.as_deref()));
             // It leaves its place in the provider's queue before the new turn asks for one.
             before.stop().await;
             self.end_before(&id, end);
@@ -120,12 +136,13 @@ impl Actor {
             accepted,
         };
         let id = turn.id.clone();
-        let stream = self.house.conversation().run(Job {
+        let job = Job {
             earlier: self.earlier_of(&turn),
             turn,
             settings: self.settings.clone(),
             lane: LaneId(self.id.to_string()),
-        });
+        };
+        let stream = self.house.conversation().run(job, place);
         self.current = Some(Current::new(id, stream, beginning));
         Submitted { from: accepted, replayed: Replayed::No }
     }

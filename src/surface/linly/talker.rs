@@ -9,7 +9,10 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError, http::StatusCode, web}
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{super::request, House, HttpError, stateless, surface_sampling};
+use super::{
+    super::{body::Body, request},
+    House, HttpError, stateless, surface_sampling,
+};
 use crate::{
     session::CommandError,
     turn::{Choice, Context, Task, Turn, TurnId, UserText},
@@ -38,14 +41,14 @@ fn loaded() -> String {
 }
 
 /// Answers a question.
-pub(in super::super) async fn answer(house: web::Data<House>, body: web::Payload) -> HttpResponse {
+pub(in super::super) async fn answer(house: web::Data<House>, body: Body) -> HttpResponse {
     match respond(&house, body).await {
         Ok(answer) => HttpResponse::Ok().json(json!({ "answer": answer })),
         Err(error) => told(&error, format!("处理LLM请求失败: {}", error.message())),
     }
 }
 
-async fn respond(house: &House, body: web::Payload) -> Result<String, HttpError> {
+async fn respond(house: &House, body: Body) -> Result<String, HttpError> {
     if !house.directory.is_open() {
         return Err(CommandError::ShuttingDown.into());
     }

@@ -14,6 +14,9 @@ use crate::{
     turn::{SessionId, TurnId, UserText},
 };
 
+/// Most bytes of exchanges in one frame.
+const MAX_HISTORY: usize = 128 * 1024;
+
 impl Socket {
     /// Does what a frame asks. An error is told and leaves the socket open.
     pub(super) async fn obey(&mut self, text: &str) -> Result<(), End> {
@@ -21,10 +24,10 @@ impl Socket {
         let turn = frame.as_ref().ok().and_then(turn_of);
         match self.react(kind.as_deref(), frame).await {
             Ok(None) => Ok(()),
-            Ok(Some(answer)) => self.send(&answer).await,
+            Ok(Some(answer)) => self.send(answer).await,
             Err(Failure::End(end)) => Err(end),
             Err(Failure::Refused(error)) => {
-                self.send(&frames::error(&error, id.as_ref(), turn.as_ref())).await
+                self.send(frames::error(&error, id.as_ref(), turn.as_ref())).await
             }
         }
     }
@@ -56,8 +59,9 @@ impl Socket {
         match frame {
             ClientFrame::Ping => return Ok(Some(json!({ "type": "pong" }))),
             ClientFrame::History { limit } => {
+                self.drained().await?;
                 let exchanges = session.recent(limit).await?;
-                let exchanges: Vec<_> = exchanges.iter().map(frames::exchange).collect();
+                let exchanges = frames::exchanges(&exchanges, MAX_HISTORY);
                 return Ok(Some(json!({ "type": "history", "exchanges": exchanges })));
             }
             _ if place.wishes.observes => {
@@ -139,7 +143,7 @@ impl Socket {
             attached,
             wishes: Wishes { observes: fields.observe, reasoning: fields.reasoning, sampling },
         });
-        Ok(self.send(&welcome).await?)
+        Ok(self.send(welcome).await?)
     }
 
     /// Hands a turn over; its frames come through the log.

@@ -1,0 +1,99 @@
+//! How many turns are answered at a time, and when to come back where there are too many.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use crate::turn::{TurnError, TurnErrorCode};
+
+/// When a caller that was refused may come back, in milliseconds.
+const COME_BACK_MS: Range<u64> = 1_000..5_000;
+
+/// The places of turns.
+#[derive(Debug, Clone)]
+pub(super) struct Admission {
+    limit: usize,
+    taken: Arc<AtomicUsize>,
+}
+
+/// A turn's place; it is free again when this is dropped.
+#[derive(Debug)]
+pub struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Admission {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit, taken: Arc::default() }
+    }
+
+    /// How many places are taken.
+    pub(super) fn taken(&self) -> usize {
+        self.taken.load(Ordering::SeqCst)
+    }
+
+    /// A place, unless all are taken.
+    pub(super) fn admit(&self) -> Result<Place, TurnError> {
+        let place = self.replace();
+        if self.taken() > self.limit {
+            metrics::counter!("anima_turns_refused_total").increment(1);
+            return Err(TurnError {
+                retry_after_ms: Some(come_back_ms()),
+                ..TurnError::new(TurnErrorCode::Overloaded, "the service is at its limit of turns")
+            });
+        }
+        Ok(place)
+    }
+
+    /// A place for a turn that takes over from another, whose own is about to be free.
+    pub(super) fn replace(&self) -> Place {
+        self.taken.fetch_add(1, Ordering::SeqCst);
+        Place(Arc::clone(&self.taken))
+    }
+}
+
+/// When to come back, in milliseconds: not the same for everybody, or all would come at once.
+pub fn come_back_ms() -> u64 {
+    // A fresh `RandomState` is random, which saves a generator.
+    let random = RandomState::new().hash_one(0);
+    COME_BACK_MS.start + random % (COME_BACK_MS.end - COME_BACK_MS.start)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn a_place_that_is_free_again_can_be_taken() {
+        let admission = Admission::new(2);
+        let first = admission.admit().unwrap();
+        let _second = admission.admit().unwrap();
+        let refused = admission.admit().unwrap_err();
+        assert_eq!(refused.code, TurnErrorCode::Overloaded);
+        assert!(COME_BACK_MS.contains(&refused.retry_after_ms.unwrap()));
+        // A refusal takes none, and a turn that takes over needs none to be free.
+        assert_eq!(admission.taken(), 2);
+        let replacing = admission.replace();
+        drop(first);
+        assert!(admission.admit().is_err());
+        drop(replacing);
+        assert!(admission.admit().is_ok());
+    }
+
+    #[test]
+    fn not_everybody_comes_back_at_once() {
+        let moments: HashSet<_> = (0..100).map(|_| come_back_ms()).collect();
+        assert!(moments.len() > 50, "{moments:?}");
+    }
+}

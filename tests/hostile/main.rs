@@ -1,0 +1,22 @@
+//! One bad client costs nothing: a real process, raw sockets, and everything that a client should
+//! not do.
+//!
+//! `cases/*.toml` holds bad inputs and the right answers as data; the other files hold what takes
+//! time, memory or many clients. Nothing here needs a model: the providers are written playbooks.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test ends where something is not as it has to be, and may wait and tell"
+)]
+
+mod cases;
+mod expand;
+mod http;
+mod memory;
+mod overload;
+mod process;
+mod slow;
+mod socket;
