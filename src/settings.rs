@@ -65,7 +65,7 @@ pub struct ServerSettings {
     pub messages_per_minute: u32,
     /// Most WebSocket connections at a time.
     pub max_connections: usize,
-    /// Most connections at a time that are no WebSockets.
+    /// Most connections at a time that are no `WebSockets`.
     pub max_http_connections: usize,
     /// Most turns that are answered at a time, or wait for a provider.
     pub max_turns: usize,

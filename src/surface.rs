@@ -23,6 +23,7 @@ pub mod origin;
 pub mod panic_guard;
 mod request;
 mod rest;
+mod scalar;
 mod socket;
 
 use std::sync::{

@@ -62,7 +62,7 @@ struct Inner {
     limit: usize,
     open: Mutex<HashMap<u64, Weak<Connection>>>,
     next: AtomicU64,
-    /// Connections that have become WebSockets.
+    /// Connections that have become `WebSockets`.
     sockets: AtomicUsize,
 }
 

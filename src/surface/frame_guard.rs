@@ -162,7 +162,7 @@ impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Stream for FrameGuar
                         if is_sending { Violation::TooSlow } else { Violation::Unfinished };
                     self.fail(violation);
                 }
-                end => return end,
+                end @ Poll::Ready(_) => return end,
             }
         }
     }

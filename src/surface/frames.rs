@@ -3,12 +3,13 @@
 //! One JSON object with a `type`. Frames of a turn carry `session`, `turn` and `seq`; the others
 //! carry no `seq`.
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
 use super::{
     error::HttpError,
     request::{self, TurnFields},
+    scalar::Scalar,
 };
 use crate::{
     history::Exchange,
@@ -42,13 +43,23 @@ pub(super) struct Received {
     pub(super) frame: Result<ClientFrame, HttpError>,
 }
 
+/// What every frame may have.
+#[derive(Deserialize)]
+struct Envelope {
+    #[serde(default)]
+    id: Scalar,
+    #[serde(default, rename = "type")]
+    kind: Scalar,
+}
+
 /// The fields of `hello`.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct HelloFields {
     /// Any text: what is no known session gets a fresh one.
     pub(super) session: Option<String>,
     pub(super) resume_from: Option<u64>,
-    pub(super) epoch: Option<Value>,
+    #[serde(default)]
+    pub(super) epoch: Option<Scalar>,
     pub(super) persona: Option<String>,
     pub(super) provider: Option<String>,
     pub(super) sampling: Option<anima_provider::Sampling>,
@@ -63,8 +74,9 @@ pub(super) struct HelloFields {
 impl HelloFields {
     /// The log that the client knows; a value that is none of ours matches no log.
     pub(super) fn epoch(&self) -> Option<u64> {
-        let epoch = self.epoch.as_ref()?;
-        Some(epoch.as_u64().or_else(|| epoch.as_str()?.parse().ok()).unwrap_or(0))
+        let epoch = self.epoch.as_ref()?.0.as_ref();
+        let number = |epoch: &Value| epoch.as_u64().or_else(|| epoch.as_str()?.parse().ok());
+        Some(epoch.and_then(number).unwrap_or(0))
     }
 }
 
@@ -95,44 +107,44 @@ struct HistoryFields {
 pub(super) const MAX_EXCHANGES: usize = 200;
 
 impl ClientFrame {
-    /// Reads a frame.
+    /// Reads a frame. No more of it is kept than its type has a use for.
     pub(super) fn parse(text: &str) -> Received {
-        let value: Value = match request::parse(text.as_bytes()) {
-            Ok(value) => value,
-            Err(error) => return Received { id: None, kind: None, frame: Err(error) },
+        let refused = |error| Received { id: None, kind: None, frame: Err(error) };
+        let shapeless =
+            || HttpError::invalid("invalid_event", "a frame is a JSON object with a text `type`");
+        let Envelope { id, kind } = match request::object(text.as_bytes()) {
+            Ok(Some(envelope)) => envelope,
+            Ok(None) => return refused(shapeless()),
+            Err(error) => return refused(error),
         };
-        let id = value.get("id").filter(|id| id.is_string() || id.is_number()).cloned();
-        let kind = value.get("type").and_then(Value::as_str).map(str::to_owned);
-        let frame = match &kind {
-            Some(kind) => Self::read(kind, value),
-            None => Err(HttpError::invalid(
-                "invalid_event",
-                "a frame is a JSON object with a text `type`",
-            )),
+        let kind = match kind.0 {
+            Some(Value::String(kind)) => Some(kind),
+            _ => None,
         };
-        Received { id, kind, frame }
+        let frame = kind.as_deref().map_or_else(|| Err(shapeless()), |kind| Self::read(kind, text));
+        Received { id: id.0, kind, frame }
     }
 
-    fn read(kind: &str, value: Value) -> Result<Self, HttpError> {
+    fn read(kind: &str, text: &str) -> Result<Self, HttpError> {
         Ok(match kind {
-            "hello" => Self::Hello(fields(value)?),
-            "say" => Self::Say(fields(value)?),
-            "regenerate" => Self::Regenerate(fields(value)?),
-            "speak" => Self::Speak(fields(value)?),
+            "hello" => Self::Hello(fields(text)?),
+            "say" => Self::Say(fields(text)?),
+            "regenerate" => Self::Regenerate(fields(text)?),
+            "speak" => Self::Speak(fields(text)?),
             "spoken" => {
-                let SpokenFields { turn, sentence } = fields(value)?;
+                let SpokenFields { turn, sentence } = fields(text)?;
                 Self::Spoken { turn, sentence }
             }
             "interrupt" => {
-                let InterruptFields { turn, heard } = fields(value)?;
+                let InterruptFields { turn, heard } = fields(text)?;
                 Self::Interrupt { turn, heard }
             }
             "switch" => {
-                let SwitchFields { provider, persona } = fields(value)?;
+                let SwitchFields { provider, persona } = fields(text)?;
                 Self::Switch { provider, persona }
             }
             "history" => {
-                let HistoryFields { limit } = fields(value)?;
+                let HistoryFields { limit } = fields(text)?;
                 let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(50);
                 Self::History { limit: limit.clamp(1, MAX_EXCHANGES) }
             }
@@ -149,10 +161,8 @@ impl ClientFrame {
 }
 
 /// The fields of a frame of known type.
-fn fields<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, HttpError> {
-    serde_json::from_value(value).map_err(|error| {
-        HttpError::invalid("invalid_type", error.to_string().chars().take(200).collect::<String>())
-    })
+fn fields<T: DeserializeOwned>(text: &str) -> Result<T, HttpError> {
+    request::parse(text.as_bytes())
 }
 
 /// The frame of an event of a turn.

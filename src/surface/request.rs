@@ -6,7 +6,6 @@ use serde::{
     Deserialize,
     de::{DeserializeOwned, IgnoredAny},
 };
-use serde_json::Value;
 
 use super::{body::Body, error::HttpError};
 use crate::{
@@ -20,7 +19,7 @@ const MAX_IMAGES: usize = 8;
 
 /// Reads a body as JSON, whatever its content type says.
 pub(super) async fn json<T: DeserializeOwned>(body: Body, limit: usize) -> Result<T, HttpError> {
-    object(&body.read(limit).await?)
+    whole(&body.read(limit).await?)
 }
 
 /// The same where no body at all means nothing in particular.
@@ -29,16 +28,21 @@ pub(super) async fn optional_json<T: DeserializeOwned + Default>(
     limit: usize,
 ) -> Result<T, HttpError> {
     let bytes = body.read(limit).await?;
-    if bytes.is_empty() { Ok(T::default()) } else { object(&bytes) }
+    if bytes.is_empty() { Ok(T::default()) } else { whole(&bytes) }
 }
 
-/// Parses a JSON object; serde would take an array for one, too.
-fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, HttpError> {
+/// Parses a body, which has to be a JSON object.
+pub(super) fn whole<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, HttpError> {
+    let shapeless = || HttpError::invalid("invalid_type", "the body has to be a JSON object");
+    object(bytes)?.ok_or_else(shapeless)
+}
+
+/// Parses a JSON object; serde would take an array for one, too. `None` is another JSON value.
+pub(super) fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<Option<T>, HttpError> {
     if bytes.trim_ascii_start().starts_with(b"{") {
-        return parse(bytes);
+        return parse(bytes).map(Some);
     }
-    parse::<IgnoredAny>(bytes)?;
-    Err(HttpError::invalid("invalid_type", "the body has to be a JSON object"))
+    parse::<IgnoredAny>(bytes).map(|_| None)
 }
 
 /// Parses JSON; the error says where it is wrong.
@@ -47,12 +51,14 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, HttpError> {
         return Err(HttpError::invalid("invalid_encoding", "the text is not UTF-8"));
     }
     if bytes.is_empty() {
-        return Err(HttpError::invalid("invalid_json", "the body is empty, and no JSON"));
+        return Err(HttpError::invalid("invalid_json", "the text is empty, and no JSON"));
     }
     serde_json::from_slice(bytes).map_err(|error| {
+        let message = error.to_string();
         // What is no value of an enum counts as a wrong syntax for serde_json.
-        if error.is_data() || serde_json::from_slice::<Value>(bytes).is_ok() {
-            let message = error.to_string();
+        let is_no_variant = message.starts_with("expected value")
+            && serde_json::from_slice::<IgnoredAny>(bytes).is_ok();
+        if error.is_data() || is_no_variant {
             HttpError::invalid("invalid_type", message.chars().take(200).collect::<String>())
         } else {
             let message =

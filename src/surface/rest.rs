@@ -208,10 +208,9 @@ async fn interrupt(
     Ok(HttpResponse::Ok().json(json!({ "turn": told.turn, "heard": told.text })))
 }
 
+/// How a turn is taken, beside what it is.
 #[derive(Deserialize)]
-struct TurnCall {
-    #[serde(flatten)]
-    fields: TurnFields,
+struct Manner {
     /// `say` (default), `regenerate` or `speak`.
     #[serde(default)]
     purpose: Purpose,
@@ -230,12 +229,15 @@ async fn take_turn(
     body: Body,
 ) -> Result<HttpResponse, HttpError> {
     let session = known(&house, &id).await?;
-    let call: TurnCall = request::json(body, house.server.max_message_bytes).await?;
-    let submission = call.fields.submission(call.purpose)?;
+    let bytes = body.read(house.server.max_message_bytes).await?;
+    // Read twice, since fields that are flattened would be kept in memory, all that are not known.
+    let fields: TurnFields = request::whole(&bytes)?;
+    let manner: Manner = request::whole(&bytes)?;
+    let submission = fields.submission(manner.purpose)?;
     let turn = submission.turn.id.clone();
     let submitted = session.submit(submission).await?;
-    if call.stream {
-        return Ok(events(session, &turn, submitted.from, call.reasoning));
+    if manner.stream {
+        return Ok(events(session, &turn, submitted.from, manner.reasoning));
     }
     let told = collect(session.log(), &turn, submitted.from).await?;
     Ok(HttpResponse::Ok().json(told))

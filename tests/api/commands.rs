@@ -357,7 +357,7 @@ async fn errors_repeat_the_id_and_leave_the_socket_open() {
         assert!(code == "invalid_json" || code == "invalid_event", "{text}: {error}");
     }
     client.send_text(&format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000))).await;
-    client.error("invalid_json").await;
+    client.error("invalid_event").await;
     client.ask("after", "你好").await.finished("complete");
 }
 

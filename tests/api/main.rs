@@ -12,6 +12,7 @@
 mod client;
 mod commands;
 mod fallback;
+mod faults;
 mod heard;
 mod helpers;
 mod identity;

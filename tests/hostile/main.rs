@@ -13,6 +13,7 @@
 )]
 
 mod cases;
+mod crowd;
 mod expand;
 mod http;
 mod memory;

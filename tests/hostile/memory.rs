@@ -5,9 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde_json::json;
+
 use crate::{
     process::{Process, eventually},
-    socket::{Socket, header},
+    socket::{CLOSE, Socket, TEXT, header},
 };
 
 /// What is sent at least.
@@ -32,7 +34,7 @@ fn cost_of(process: &mut Process, start: &[u8], unit: &[u8]) -> (u64, Option<u16
     }
     let mut code = None;
     while let Some(frame) = socket.next(Duration::from_secs(5)) {
-        if frame.opcode == 0x88 {
+        if frame.opcode == CLOSE {
             code = Some(frame.code());
         }
     }
@@ -89,4 +91,26 @@ fn a_body_without_end_costs_no_memory() {
         assert!(grown <= ALLOWED, "{grown} KiB");
         process.assert_well();
     }
+}
+
+#[test]
+fn a_large_message_of_small_values_costs_little_more_than_itself() {
+    let mut process = Process::start();
+    let session = process.session();
+    process.turn(&session, &json!({ "text": "Hello." }));
+    for values in [r#"{"a":0},"#.repeat(130_000), "[],".repeat(345_000), "0,".repeat(520_000)] {
+        let before = process.most_memory();
+        let values = format!("[{values}0]");
+        let mut socket = Socket::open(process.address());
+        socket.send(TEXT, format!(r#"{{"type":"ping","x":{values}}}"#).as_bytes());
+        socket.next_of_type("pong");
+        let body = format!(r#"{{"text":"Hello.","x":{values}}}"#);
+        let path = format!("/v1/sessions/{session}/turns");
+        assert_eq!(process.request("POST", &path, &body).status, 200);
+        let grown = process.most_memory().saturating_sub(before);
+        println!("{grown} KiB more for two messages of {} KiB", body.len() >> 10);
+        // What may be: the message as it came, and once more in one piece.
+        assert!(grown <= 2 * ALLOWED, "{grown} KiB");
+    }
+    process.assert_well();
 }

@@ -1,121 +1,38 @@
-//! Clients that read nothing, or say nothing.
+//! Clients that take their time.
 
 use std::{
     io::{Read, Write},
-    net::TcpStream,
     thread,
     time::{Duration, Instant},
 };
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
+    crowd::long_session,
+    http::receive,
     process::{Process, eventually},
-    socket::{Socket, TEXT, narrow},
+    socket::{CLOSE, Socket, TEXT, frame},
 };
 
-/// How many clients stop reading at a time.
-const CROWD: usize = 200;
+/// How long anything here may take; the limits are 5 to 10 s.
+const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How many of them follow a turn, which costs a build without optimization some time.
-const FOLLOWERS: usize = 50;
-
-/// How long it may take until nothing is left of a client that does not read: 5 s for a frame that
-/// it does not take, 1 s for the close frame, 5 s to see that it does not take that either, and the
-/// rounds of looking; more on a busy machine.
-const GONE: Duration = Duration::from_secs(30);
-
-/// Most memory that the crowd may cost, in KiB.
-const ALLOWED: u64 = 64 << 10;
-
-/// A session whose history is large: what was said counts, so that no answer has to be long.
-fn long_session(process: &Process) -> String {
-    let session = process.session();
-    for _ in 0..4 {
-        let words = json!({ "text": "x".repeat(32_000) });
-        assert_eq!(process.turn(&session, &words).status, 200);
-    }
-    session
-}
-
-/// Waits until a crowd is gone, and tells and bounds what it has cost.
-fn watch_out(process: &mut Process, what: &str, before: u64, begun: Instant) {
-    eventually(GONE, "every connection is gone", || process.connections() == 0);
-    let gone = begun.elapsed();
-    let grown = process.most_memory().saturating_sub(before);
-    println!("{what}: {grown} KiB more in all, gone after {gone:?}");
-    assert!(grown <= ALLOWED, "{grown} KiB");
-    process.assert_well();
-}
-
+/// They wait more than they work, so they wait together.
 #[test]
-fn sockets_that_do_not_read_are_gone_soon_and_cost_little() {
-    let mut process = Process::start();
-    let session = long_session(&process);
-    let before = process.most_memory();
-    let mut crowd: Vec<_> = (0..CROWD).map(|_| Socket::open_narrow(process.address())).collect();
-    let hello = json!({ "type": "hello", "session": session, "observe": true }).to_string();
-    for socket in &mut crowd {
-        socket.send(TEXT, hello.as_bytes());
-        for _ in 0..3 {
-            socket.send(TEXT, br#"{"type":"history"}"#);
-        }
-    }
-    watch_out(&mut process, "WebSockets", before, Instant::now());
+fn clients_that_take_their_time_are_given_up_in_time() {
+    let scenes: [(&str, fn()); 4] = [
+        ("a client wakes up", a_client_that_wakes_up_in_time_is_told_why_it_ends),
+        ("a second head", a_second_head_that_does_not_end_does_not_hold_its_connection),
+        ("a slow body", a_body_of_one_byte_a_second_is_given_up),
+        ("slow messages", messages_that_do_not_end_are_given_up),
+    ];
+    let running = scenes.map(|(name, scene)| (name, thread::spawn(scene)));
+    let failed: Vec<_> =
+        running.into_iter().filter_map(|(name, scene)| scene.join().err().map(|_| name)).collect();
+    assert!(failed.is_empty(), "{failed:?}; see above");
 }
 
-#[test]
-fn responses_that_nobody_reads_end_and_cost_little() {
-    let mut process = Process::start();
-    let session = long_session(&process);
-    let before = process.most_memory();
-    let head = format!("Host: {}\r\n\r\n", process.address());
-    let path = format!("/v1/sessions/{session}/history");
-    // Enough requests that the answers are more than two kernels hold.
-    let ask = format!("GET {path} HTTP/1.1\r\n{head}").repeat(2);
-    let crowd: Vec<TcpStream> = (0..CROWD)
-        .map(|_| {
-            let mut stream = narrow(process.address());
-            stream.write_all(ask.as_bytes()).unwrap();
-            stream
-        })
-        .collect();
-    watch_out(&mut process, "responses", before, Instant::now());
-    drop(crowd);
-}
-
-#[test]
-fn event_streams_that_nobody_reads_end_and_cost_little() {
-    let mut process = Process::start();
-    let text =
-        "This sentence has nothing to say to anybody, and neither has the next. ".repeat(400);
-    let body = json!({ "turn": "told", "purpose": "speak", "text": text, "stream": true });
-    let sessions: Vec<_> = (0..FOLLOWERS).map(|_| process.session()).collect();
-    // What the sessions remember is theirs; following them again is what the followers cost.
-    for session in &sessions {
-        assert_eq!(process.turn(session, &body).status, 200);
-    }
-    let before = process.most_memory();
-    let begun = Instant::now();
-    let crowd: Vec<TcpStream> =
-        sessions.iter().map(|session| follow(&process, session, &body)).collect();
-    watch_out(&mut process, "event streams", before, begun);
-    drop(crowd);
-}
-
-/// Follows a turn without reading it.
-fn follow(process: &Process, session: &str, body: &Value) -> TcpStream {
-    let mut stream = narrow(process.address());
-    let (address, body) = (process.address(), body.to_string());
-    let request = format!(
-        "POST /v1/sessions/{session}/turns HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(request.as_bytes()).unwrap();
-    stream
-}
-
-#[test]
 fn a_client_that_wakes_up_in_time_is_told_why_it_ends() {
     let process = Process::start();
     let session = long_session(&process);
@@ -127,12 +44,11 @@ fn a_client_that_wakes_up_in_time_is_told_why_it_ends() {
     }
     thread::sleep(Duration::from_millis(7500));
     let close = std::iter::from_fn(|| socket.next(Duration::from_secs(5)))
-        .find(|frame| frame.opcode == 0x88)
+        .find(|told| told.opcode == CLOSE)
         .expect("the connection ended without a close frame");
     assert_eq!(close.code(), 4001);
 }
 
-#[test]
 fn a_second_head_that_does_not_end_does_not_hold_its_connection() {
     let process = Process::start();
     let mut stream = process.connect();
@@ -141,7 +57,7 @@ fn a_second_head_that_does_not_end_does_not_hold_its_connection() {
     let mut told = Vec::new();
     let begun = Instant::now();
     let mut buffer = [0; 4096];
-    while begun.elapsed() < GONE {
+    while begun.elapsed() < PATIENCE {
         let _ = stream.write_all(b"X: y\r\n");
         match stream.read(&mut buffer) {
             Ok(0) | Err(_) => break,
@@ -149,10 +65,9 @@ fn a_second_head_that_does_not_end_does_not_hold_its_connection() {
         }
     }
     assert!(told.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&told));
-    eventually(GONE, "the connection is gone", || process.connections() == 0);
+    eventually(PATIENCE, "the connection is gone", || process.connections() == 0);
 }
 
-#[test]
 fn a_body_of_one_byte_a_second_is_given_up() {
     let process = Process::start();
     let mut stream = process.connect();
@@ -170,27 +85,26 @@ fn a_body_of_one_byte_a_second_is_given_up() {
             thread::sleep(Duration::from_secs(1));
         }
     });
-    let response = crate::http::receive(&mut stream, Instant::now()).expect("no answer");
+    let response = receive(&mut stream, Instant::now()).expect("no answer");
     println!("408 after {:?}", response.after);
     assert_eq!(response.status, 408);
     assert_eq!(response.code().as_deref(), Some("request_timeout"));
     trickle.join().unwrap();
 }
 
-#[test]
 fn messages_that_do_not_end_are_given_up() {
     let process = Process::start();
     let close_of = |mut socket: Socket| {
         std::iter::from_fn(|| socket.next(Duration::from_secs(20)))
-            .find(|frame| frame.opcode == 0x88)
-            .map(|frame| frame.code())
+            .find(|told| told.opcode == CLOSE)
+            .map(|told| told.code())
     };
     let mut silent = Socket::open(process.address());
-    silent.write(&crate::socket::frame(0x01, b"{"));
+    silent.write(&frame(0x01, b"{"));
     let mut trickling = Socket::open(process.address());
-    trickling.write(&crate::socket::frame(0x01, b"{"));
+    trickling.write(&frame(0x01, b"{"));
     for _ in 0..120 {
-        trickling.write(&crate::socket::frame(0x00, b""));
+        trickling.write(&frame(0x00, b""));
         thread::sleep(Duration::from_millis(100));
     }
     assert_eq!(close_of(silent), Some(1002));

@@ -83,10 +83,11 @@ async fn what_came_before_a_violation_is_passed_on() {
 
 #[tokio::test]
 async fn fragments_count_together() {
-    let whole = [frame(FIRST, &[b'x'; LIMIT / 2]), frame(PING, b"between")].concat();
-    let fits = [&whole[..], &frame(LAST, &[b'x'; LIMIT / 2])].concat();
+    let half = vec![b'x'; LIMIT / 2];
+    let whole = [frame(FIRST, &half), frame(PING, b"between")].concat();
+    let fits = [&whole[..], &frame(LAST, &half)].concat();
     assert_eq!(verdict(&[&fits[..], &fits[..]].concat()).await, None);
-    let more = [&whole[..], &frame(LAST, &[b'x'; LIMIT / 2 + 1])].concat();
+    let more = [&whole[..], &frame(LAST, &[&half[..], b"x"].concat())].concat();
     assert_eq!(verdict(&more).await, Some(Violation::TooBig));
 }
 

@@ -55,14 +55,13 @@ impl End {
             (Some(Violation::TooManyFragments), _) => Self::Fragments,
             (Some(Violation::TooSlow), _) => Self::Trickle,
             (Some(Violation::Unfinished), _) => Self::Unfinished,
-            (Some(Violation::Protocol), _) => Self::Protocol,
             (Some(Violation::NotUtf8), _) => Self::NotUtf8,
             (None, ProtocolError::Io(error)) if error.kind() == ErrorKind::InvalidData => {
                 Self::NotUtf8
             }
             // The connection broke off.
             (None, ProtocolError::Io(_)) => Self::Gone,
-            (None, _) => Self::Protocol,
+            (Some(Violation::Protocol), _) | (None, _) => Self::Protocol,
         }
     }
 }
