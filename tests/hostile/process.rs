@@ -192,8 +192,10 @@ fn configure(folder: &Path, profile: &str) {
     let base = fs::read_to_string(shipped.join("config/base.toml")).unwrap();
     let (before, rest) = base.split_once("[providers.demo]").unwrap();
     let (_, after) = rest.split_once("[telemetry]").unwrap();
-    let base = format!("{before}{PROVIDERS}[telemetry]{after}")
-        .replace("prompts = \"prompts\"", &format!("prompts = {:?}", shipped.join("prompts")));
+    let base = format!("{before}{PROVIDERS}[telemetry]{after}").replace(
+        "prompts = \"prompts\"",
+        &format!("prompts = '{}'", shipped.join("prompts").display()),
+    );
     fs::create_dir(folder.join("config")).unwrap();
     fs::write(folder.join("config/base.toml"), base).unwrap();
     fs::write(folder.join("config/test.toml"), profile).unwrap();

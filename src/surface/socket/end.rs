@@ -61,7 +61,7 @@ impl End {
             }
             // The connection broke off.
             (None, ProtocolError::Io(_)) => Self::Gone,
-            (Some(Violation::Protocol), _) | (None, _) => Self::Protocol,
+            (Some(Violation::Protocol) | None, _) => Self::Protocol,
         }
     }
 }
