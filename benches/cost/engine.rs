@@ -206,12 +206,13 @@ impl Arms {
             context: TurnContext::default(),
             choice: Choice::default(),
         };
-        let mut stream = self.conversation.run(Job {
+        let job = Job {
             turn,
             earlier: Vec::new(),
             settings: SessionSettings::default(),
             lane: LaneId("bench".to_owned()),
-        });
+        };
+        let mut stream = self.conversation.run(job, self.conversation.admit()?);
         while let Some(events) = stream.next().await {
             match events.into_iter().last() {
                 Some(TurnEvent::Finished(outcome)) => {

@@ -121,12 +121,13 @@ async fn turns(plan: &Plan, answer: &Answer) -> anyhow::Result<Cost> {
     for _ in 0..plan.times(15, 3) {
         let mark = Mark::now()?;
         for _ in 0..turns {
-            let mut stream = conversation.run(Job {
+            let job = Job {
                 turn: turn(answer)?,
                 earlier: Vec::new(),
                 settings: SessionSettings::default(),
                 lane: LaneId("bench".to_owned()),
-            });
+            };
+            let mut stream = conversation.run(job, conversation.admit()?);
             let mut last = Vec::new();
             while let Some(events) = stream.next().await {
                 last = events;

@@ -3,7 +3,7 @@
 //! actix-web writes without a deadline: a client that stops reading would keep its connection, and
 //! what was made for it, for as long as it likes. Three things bound that here. The kernel gives up
 //! on a peer that acknowledges nothing or keeps its window shut ([`Connections::admit`]). Every
-//! response passes through [`watched::Watched`], which hands it on in small pieces and notes when
+//! response passes through `watched::Watched`, which hands it on in small pieces and notes when
 //! the client last made room. And [`Connections::sweep`] cuts those that owe room for too long,
 //! through a second handle on the socket.
 

@@ -73,7 +73,10 @@ fn a_body_without_end_costs_no_memory() {
     };
     let heads = [
         (head("Content-Length: 100000000"), vec![b'x'; 1 << 16]),
-        (head("Transfer-Encoding: chunked"), [b"8000\r\n", &vec![b' '; 0x8000], b"\r\n"].concat()),
+        (
+            head("Transfer-Encoding: chunked"),
+            [&b"8000\r\n"[..], &vec![b' '; 0x8000], b"\r\n"].concat(),
+        ),
     ];
     for (head, block) in heads {
         process.request("POST", "/v1/sessions", "{}");
