@@ -56,6 +56,12 @@ def train_tokenizer(records: list[Record], far: list[Record], size: int) -> Toke
     return tokenizer
 
 
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer of an exported folder, without the lower-casing that the export adds."""
+    stored = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    return Tokenizer.from_str(json.dumps({**stored, "normalizer": None}))
+
+
 class Codec:
     """Encodes prompts as the service does (lower-cased) and answers as they are spoken (case kept)."""
 
@@ -353,7 +359,7 @@ def export(model: Model, codec: Codec, folder: Path) -> None:
 # ---------------------------------------------------------------- training
 
 def epoch_rows(records: list[Record], far: list[Record], names: dict, codec: Codec, length: int,
-               as_written: float, generator: random.Random) -> list[Row]:
+               as_written: float, far_times: int, generator: random.Random) -> list[Row]:
     """Every training phrasing once, disturbed at random, with far questions mixed in, shuffled and packed."""
     samples: list[tuple[str, Record, int]] = []
     for number, record in enumerate(records):
@@ -362,7 +368,7 @@ def epoch_rows(records: list[Record], far: list[Record], names: dict, codec: Cod
             samples.append((disturb(text, record.language, generator, strength), record, number))
     far_number = {record.language: len(records) + (record.language == "en") for record in far}
     for record in far:
-        for text in record.train * 2:
+        for text in record.train * far_times:
             samples.append((disturb(text, record.language, generator), record, far_number[record.language]))
     answer = {record.language: record for record in far}
     if answer:
@@ -386,6 +392,7 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--as-written", type=float, default=0.5, help="share of the phrasings that are not disturbed")
+    parser.add_argument("--far", type=int, default=1, help="how often an epoch asks each far question")
     parser.add_argument("--rate", type=float, default=0.02, help="learning rate of the matrices")
     parser.add_argument("--corpus", type=Path, default=HERE / "corpus")
     parser.add_argument("--output", type=Path, default=HERE)
@@ -400,7 +407,8 @@ def main() -> None:
     generator = random.Random(options.seed)
     records, far = load_corpus(options.corpus)
     names = load_names(options.corpus)
-    codec = Codec(train_tokenizer(records, far, Shape.vocab_size - len(EMOTIONS)))
+    codec = Codec(load_tokenizer(options.resume) if options.resume
+                  else train_tokenizer(records, far, Shape.vocab_size - len(EMOTIONS)))
     shape = Shape(num_hidden_layers=options.layers)
     assert codec.exact.get_vocab_size() <= shape.vocab_size
     model = Model(shape, len(records) + 2, options.dropout)
@@ -430,7 +438,7 @@ def main() -> None:
         if progress >= 1:
             break
         if len(rows) < options.rows:
-            rows = epoch_rows(records, far, names, codec, options.length, options.as_written, generator)
+            rows = epoch_rows(records, far, names, codec, options.length, options.as_written, options.far, generator)
             epoch += 1
             if epoch % 2 == 0:
                 print(f"epoch {epoch} begins: held-aside {exact_share(model, codec, held):.3f}", flush=True)
