@@ -33,7 +33,7 @@ quick: ## Run the tests that need no engine and no Redis; under a minute once bu
 faults: needs-redis ## Kill, cut off and end a running service a thousand turns long, and print what was counted.
 	ANIMA_FAULTS=full $(CARGO) test --locked --no-default-features --test faults -- --nocapture --test-threads=1
 
-lint: ## Check form, lints, documentation and dependencies.
+lint: ## Check form, lints and documentation.
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked $(QUICK) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked $(QUICK) --no-deps --document-private-items

@@ -84,10 +84,11 @@ impl Registry {
             entries.insert(name.clone(), build(name, provider, &settings.home).await?);
             aliases.extend(provider.aliases.iter().map(|alias| (alias.clone(), name.clone())));
         }
+        let default = aliases.get(&settings.turn.provider).unwrap_or(&settings.turn.provider);
         Ok(Self {
+            default: default.clone(),
             entries,
             aliases,
-            default: settings.turn.provider.clone(),
             fallback: settings.turn.fallback.clone(),
         })
     }

@@ -247,6 +247,10 @@ impl Settings {
                 "session.log_seconds",
                 usize::try_from(self.session.log_seconds).unwrap_or(usize::MAX),
             ),
+            (
+                "session.idle_seconds",
+                usize::try_from(self.session.idle_seconds).unwrap_or(usize::MAX),
+            ),
         ] {
             if value == 0 {
                 return refuse(key, "must be at least 1".to_owned());
@@ -335,6 +339,8 @@ mod tests {
         assert!(open.contains("server.open = true"), "{open}");
         let listen = message("[server]\nlisten = [\"192.0.2.1:8002\"]");
         assert!(listen.contains("server.listen") && listen.contains("192.0.2.1"), "{listen}");
+        let idle = message("[session]\nidle_seconds = 0");
+        assert!(idle.contains("session.idle_seconds"), "{idle}");
         let provider = message("[turn]\nprovider = \"dmo\"");
         assert!(
             provider.contains("turn.provider") && provider.contains("did you mean `demo`"),

@@ -343,4 +343,13 @@ impl TurnError {
     pub fn new(code: TurnErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), retry_after_ms: None }
     }
+
+    /// What a log may say of it: a refusal is told in the model's own words, and these are an answer.
+    pub fn loggable(&self) -> &str {
+        if self.code == TurnErrorCode::Refused {
+            "the provider refused to answer"
+        } else {
+            &self.message
+        }
+    }
 }

@@ -182,7 +182,7 @@ impl Actor {
             // Nothing is kept yet: the settings in memory go along with the first turn.
             Ok(None) => {}
             Err(error) => {
-                warn!(error = %error, "The settings of session {} could not be read", self.id);
+                warn!(error = %error, "The settings of a session could not be read");
             }
         }
     }

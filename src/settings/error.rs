@@ -55,6 +55,9 @@ fn suggestion(text: &str) -> Option<&str> {
     nearest(unknown, rest.split('`').skip(1).step_by(2))
 }
 
+/// Longest name that is compared with those that are known, in bytes.
+const LONGEST_NAME: usize = 64;
+
 /// A message that a name is not known, with the nearest one that is.
 pub(crate) fn unknown_name<'a>(
     what: &str,
@@ -72,9 +75,26 @@ pub(crate) fn unknown_name<'a>(
 }
 
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // The distance takes time in proportion to the length, and a caller chooses the length.
+    if name.len() > LONGEST_NAME {
+        return None;
+    }
     known
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= candidate.chars().count().div_ceil(3))
         .min()
         .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_name_that_somebody_may_have_mistyped_is_compared() {
+        let known = ["demo", "direct"].into_iter();
+        assert!(unknown_name("provider", "dmo", known.clone()).ends_with("did you mean `demo`?"));
+        let long = unknown_name("provider", &"demo".repeat(1 << 20), known);
+        assert!(long.len() < 200 && long.ends_with("there are: demo, direct"), "{long}");
+    }
 }

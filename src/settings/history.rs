@@ -91,13 +91,14 @@ impl RedisUrl {
     fn shown(&self) -> String {
         let url = self.0.expose_secret();
         let Some((scheme, rest)) = url.split_once("://") else { return "***".to_owned() };
-        let (rest, parameters) = match rest.split_once('?') {
-            Some((rest, _)) => (rest, "?***"),
-            None => (rest, ""),
+        // A password may hold a `?`, so what stands before the last `@` is taken off first.
+        let (hidden, place) = match rest.rsplit_once('@') {
+            Some((_, place)) => ("***@", place),
+            None => ("", rest),
         };
-        match rest.rsplit_once('@') {
-            Some((_, place)) => format!("{scheme}://***@{place}{parameters}"),
-            None => format!("{scheme}://{rest}{parameters}"),
+        match place.split_once('?') {
+            Some((place, _)) => format!("{scheme}://{hidden}{place}?***"),
+            None => format!("{scheme}://{hidden}{place}"),
         }
     }
 }
@@ -203,6 +204,7 @@ mod tests {
             ("redis://127.0.0.1:6379/2", "redis://127.0.0.1:6379/2"),
             ("rediss://user:s3cret@host:6380", "rediss://***@host:6380"),
             ("redis://:s3c@ret@host", "redis://***@host"),
+            ("redis://:s3cret?x@host?protocol=3", "redis://***@host?***"),
             ("redis+unix:///run/redis?pass=s3cret", "redis+unix:///run/redis?***"),
             ("s3cret", "***"),
         ] {

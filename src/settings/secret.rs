@@ -61,10 +61,11 @@ pub fn hide(value: &mut Value) {
 }
 
 fn speaks_of_secrets(key: &str) -> bool {
-    let words = ["key", "secret", "password", "token"];
+    let words = ["key", "apikey", "authorization", "secret", "password", "token"];
+    let key = key.to_lowercase();
     key != "token_limit"
         && !key.ends_with("_file")
-        && words.iter().any(|word| key.split('_').any(|part| part == *word))
+        && words.iter().any(|word| key.split(['_', '-']).any(|part| part == *word))
 }
 
 fn hide_headers(headers: &mut toml::Table) {
@@ -90,13 +91,13 @@ fn hide_headers(headers: &mut toml::Table) {
 /// Hides a name and password before the host, and everything after a question mark.
 fn hide_in_address(text: &mut String) {
     let Some(start) = text.find("://").map(|start| start + 3) else { return };
+    // A password may hold a `/` or a `?`, so whatever stands before the last `@` is hidden first.
+    if let Some(at) = text[start..].rfind('@') {
+        text.replace_range(start..start + at, "***");
+    }
     if let Some(query) = text.find('?') {
         text.truncate(query);
         text.push_str("?***");
-    }
-    let end = text[start..].find(['/', '?']).map_or(text.len(), |end| start + end);
-    if let Some(at) = text[start..end].rfind('@') {
-        text.replace_range(start..start + at, "***");
     }
 }
 
@@ -112,10 +113,11 @@ mod tests {
             api_key_env = "OPENAI_API_KEY"
             api_key_file = "/run/secrets/openai"
             base_url = "https://me:sk-2@example.org/v1?key=sk-3"
-            proxy = "http://sk-4@127.0.0.1:8080"
+            proxy = "http://user:sk-4/sk-4?sk-4@127.0.0.1:8080"
+            apikey = "sk-11"
             first_token_ms = 5
             headers = { x-one = "sk-5", x-two = { env = "TEAM" }, x-three = ["sk-6"], x-four = { value = "sk-7" } }
-            extra = { user = { token = "sk-8" } }
+            extra = { user = { token = "sk-8" }, Authorization = "sk-12", x-api-key = "sk-13" }
             [providers.mistaken]
             api_key_env = "sk-9"
             headers = { x-one = { env = "sk-10" } }

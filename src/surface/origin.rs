@@ -5,7 +5,10 @@
 //! by the list. A page whose name was made to point to this machine (DNS rebinding) is of one
 //! origin with us and sends no `Origin` when it reads; its `Host` gives it away.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    iter,
+    net::{IpAddr, SocketAddr},
+};
 
 use actix_web::{
     Error, HttpRequest,
@@ -29,7 +32,8 @@ pub async fn guard<B: MessageBody>(
     if let Some(house) = request.app_data::<Data<House>>() {
         let server = &house.server;
         check(request.request(), &server.origins)?;
-        if server.host.is_loopback() {
+        let further = server.listen.iter().map(SocketAddr::ip);
+        if iter::once(server.host).chain(further).all(|host| host.is_loopback()) {
             check_host(request.request(), &server.origins)?;
         }
     }

@@ -169,7 +169,8 @@ impl Conversation {
     pub fn run(self: &Arc<Self>, job: Job, place: Place) -> TurnStream {
         let (sender, events) = mpsc::channel(QUEUE);
         let conversation = Arc::clone(self);
-        let span = info_span!("turn", turn.id = %job.turn.id, lane = %job.lane.0);
+        // The lane is the session's id, with which anybody could go on with the conversation.
+        let span = info_span!("turn", turn.id = %job.turn.id);
         let task = async move {
             let _place = place;
             let end = conversation.answer(&job, &sender).await;
@@ -234,7 +235,7 @@ impl Conversation {
             }
             Err(error) => {
                 metrics::counter!("anima_turns_total", "outcome" => "failed").increment(1);
-                warn!(error = %error, code = ?error.code, "Turn {} failed", job.turn.id);
+                warn!(error = error.loggable(), code = ?error.code, "Turn {} failed", job.turn.id);
                 TurnEvent::Failed(error)
             }
         }
@@ -271,7 +272,12 @@ impl Conversation {
                 }
                 Err(AttemptError::Final(error)) => return Err(error),
                 Err(AttemptError::Transferable(error)) => {
-                    warn!(provider.name = name, error = %error, "{name} gave no answer to turn {}", job.turn.id);
+                    warn!(
+                        provider.name = name,
+                        error = error.loggable(),
+                        "{name} gave no answer to turn {}",
+                        job.turn.id
+                    );
                     last = error;
                 }
             }

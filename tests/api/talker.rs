@@ -76,6 +76,8 @@ async fn an_unknown_model_is_refused_in_the_dialect() {
     let app = two_models().await;
     let refused = change(&app, "?model_name=GPT4Free").await;
     assert_eq!(detail(refused, StatusCode::BAD_REQUEST).await, "未知的LLM模型: GPT4Free");
+    let twice = change(&app, "?model_name=Qwen&model_name=Linly").await;
+    detail(twice, StatusCode::BAD_REQUEST).await;
     let asked = app.post("/llm_response/", &json!({ "question": "?", "model_name": "X" })).await;
     let message = detail(asked, StatusCode::NOT_FOUND).await;
     assert!(message.starts_with("处理LLM请求失败: there is no provider `X`"), "{message}");

@@ -82,11 +82,11 @@ impl<'write> Tables<'write> {
     pub(super) fn all_sessions(&self) -> Result<Vec<SessionRow>, Failure> {
         let mut rows = Vec::new();
         for entry in self.sessions.iter()? {
-            let (session, row) = entry?;
+            let (_, row) = entry?;
             match serde_json::from_slice(row.value()) {
                 Ok(row) => rows.push(row),
                 Err(reason) => {
-                    warn!(session.id = session.value(), %reason, "The row of a session makes no sense");
+                    warn!(%reason, "The row of a session makes no sense");
                 }
             }
         }

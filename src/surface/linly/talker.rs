@@ -76,15 +76,21 @@ async fn respond(house: &House, body: Body) -> Result<String, HttpError> {
 pub(in super::super) async fn change(
     house: web::Data<House>,
     request: HttpRequest,
-    query: web::Query<Change>,
+    query: Result<web::Query<Change>, actix_web::Error>,
 ) -> HttpResponse {
     if !is_near(&request) {
         let message = "the model can only be changed from this machine";
         let refusal = HttpError::new(StatusCode::FORBIDDEN, "forbidden", message);
         return told(&refusal, message.to_owned());
     }
-    let name = &query.model_name;
-    match house.conversation.registry().resolve(name) {
+    let name = match query {
+        Ok(query) => query.into_inner().model_name,
+        Err(error) => {
+            let wrong = HttpError::invalid("invalid_query", error.to_string());
+            return told(&wrong, wrong.message().to_owned());
+        }
+    };
+    match house.conversation.registry().resolve(&name) {
         Ok(provider) => house.linly.set(Some(provider.to_owned())),
         // Nobody is called so: the service's own default is what is loaded.
         Err(_) if name == LOADED => house.linly.set(None),
