@@ -3,8 +3,8 @@
 //! One JSON object with a `type`. Frames of a turn carry `session`, `turn` and `seq`; the others
 //! carry no `seq`.
 
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
 
 use super::{
     error::HttpError,
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     history::Exchange,
     session::{Attached, Entry, Playback},
-    turn::{SessionId, TurnEvent, TurnId},
+    turn::{Outcome, Sentence, SessionId, TurnError, TurnEvent, TurnId, Verdict},
 };
 
 /// What a client sends.
@@ -165,17 +165,56 @@ fn fields<T: DeserializeOwned>(text: &str) -> Result<T, HttpError> {
     request::parse(text.as_bytes())
 }
 
-/// The frame of an event of a turn.
-pub(super) fn event(session: &SessionId, entry: &Entry) -> Value {
-    let mut frame = Map::new();
-    frame.insert("type".to_owned(), json!(event_type(&entry.event)));
-    frame.insert("session".to_owned(), json!(session));
-    frame.insert("turn".to_owned(), json!(entry.turn));
-    frame.insert("seq".to_owned(), json!(entry.seq));
-    if let Value::Object(fields) = event_fields(&entry.event) {
-        frame.extend(fields);
-    }
-    Value::Object(frame)
+/// The frame of an event.
+#[derive(Serialize)]
+struct EventFrame<'event> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    session: &'event SessionId,
+    turn: &'event TurnId,
+    seq: u64,
+    #[serde(flatten)]
+    fields: EventFields<'event>,
+}
+
+/// What else an event's frame has.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum EventFields<'event> {
+    Accepted {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        replay: Option<bool>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        durable: Option<bool>,
+    },
+    Queued {
+        ahead: u32,
+    },
+    Started {
+        provider: &'event str,
+        model: &'event str,
+    },
+    Text {
+        text: &'event str,
+    },
+    Sentence(&'event Sentence),
+    Verdict(&'event Verdict),
+    Finished(&'event Outcome),
+    Failed(&'event TurnError),
+}
+
+/// The frame of an event, as text. It is written for every reader of a session, so it goes there
+/// without a tree of JSON in between.
+pub(super) fn event(session: &SessionId, entry: &Entry) -> String {
+    let frame = EventFrame {
+        kind: event_type(&entry.event),
+        session,
+        turn: &entry.turn,
+        seq: entry.seq,
+        fields: event_fields(&entry.event),
+    };
+    #[expect(clippy::expect_used, reason = "a frame has no keys but names of fields")]
+    serde_json::to_string(&frame).expect("a frame is JSON")
 }
 
 /// The `type` of an event's frame.
@@ -193,25 +232,19 @@ pub(super) fn event_type(event: &TurnEvent) -> &'static str {
     }
 }
 
-fn event_fields(event: &TurnEvent) -> Value {
+fn event_fields(event: &TurnEvent) -> EventFields<'_> {
     match event {
-        TurnEvent::Accepted { replay, durable } => {
-            let mut fields = Map::new();
-            if *replay {
-                fields.insert("replay".to_owned(), json!(true));
-            }
-            if !*durable {
-                fields.insert("durable".to_owned(), json!(false));
-            }
-            Value::Object(fields)
-        }
-        TurnEvent::Queued { ahead } => json!({ "ahead": ahead }),
-        TurnEvent::Started { provider, model } => json!({ "provider": provider, "model": model }),
-        TurnEvent::Delta(text) | TurnEvent::Reasoning(text) => json!({ "text": text }),
-        TurnEvent::Sentence(sentence) => json!(sentence),
-        TurnEvent::Verdict(verdict) => json!(verdict),
-        TurnEvent::Finished(outcome) => json!(outcome),
-        TurnEvent::Failed(error) => json!(error),
+        TurnEvent::Accepted { replay, durable } => EventFields::Accepted {
+            replay: replay.then_some(true),
+            durable: (!durable).then_some(false),
+        },
+        TurnEvent::Queued { ahead } => EventFields::Queued { ahead: *ahead },
+        TurnEvent::Started { provider, model } => EventFields::Started { provider, model },
+        TurnEvent::Delta(text) | TurnEvent::Reasoning(text) => EventFields::Text { text },
+        TurnEvent::Sentence(sentence) => EventFields::Sentence(sentence),
+        TurnEvent::Verdict(verdict) => EventFields::Verdict(verdict),
+        TurnEvent::Finished(outcome) => EventFields::Finished(outcome),
+        TurnEvent::Failed(error) => EventFields::Failed(error),
     }
 }
 

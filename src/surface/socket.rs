@@ -29,6 +29,7 @@ use futures::{Stream, StreamExt};
 use serde_json::{Value, json};
 use tokio::{
     sync::watch,
+    task::yield_now,
     time::{interval, timeout},
 };
 
@@ -57,7 +58,7 @@ const HEARTBEAT: Duration = Duration::from_secs(20);
 /// How long a client may be silent.
 const SILENCE: Duration = Duration::from_secs(50);
 /// Events taken from the log at a time.
-const BATCH: usize = 64;
+const BATCH: usize = 8;
 /// Pings answered in a second; more end the connection.
 const PINGS_PER_SECOND: u32 = 20;
 
@@ -196,9 +197,11 @@ impl Socket {
             let session = place.attached.session.clone();
             for entry in entries {
                 if reasoning || !matches!(entry.event, TurnEvent::Reasoning(_)) {
-                    self.send(frames::event(&session, &entry)).await?;
+                    self.send_text(frames::event(&session, &entry)).await?;
                 }
             }
+            // Hundreds may read the same session: whoever has more to send lets the others in between.
+            yield_now().await;
         }
     }
 
@@ -262,6 +265,10 @@ impl Socket {
         let text = frame.to_string();
         // What it was made of need not wait for the client.
         drop(frame);
+        self.send_text(text).await
+    }
+
+    async fn send_text(&mut self, text: String) -> Result<(), End> {
         let (connection, wire) = (&self.connection, &mut self.wire);
         let delivery = async {
             connection.reserve(text.len()).await;
