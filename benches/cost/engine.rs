@@ -172,15 +172,14 @@ impl Arms {
 
     async fn ask_provider(&self, question: &str) -> anyhow::Result<Answered> {
         let began = Instant::now();
-        let request = Request {
-            input: Input::Chat { system: None, messages: vec![Message::new(Role::User, question)] },
-            sampling: Sampling {
-                temperature: Some(0.0),
-                max_tokens: u32::try_from(MAX_TOKENS).ok(),
-                ..Sampling::default()
-            },
-            lane: LaneId("bench".to_owned()),
+        let messages = vec![Message::new(Role::User, question)];
+        let sampling = Sampling {
+            temperature: Some(0.0),
+            max_tokens: u32::try_from(MAX_TOKENS).ok(),
+            ..Sampling::default()
         };
+        let input = Input::Chat { system: None, messages };
+        let request = Request::new(input, sampling, LaneId("bench".to_owned()));
         let mut events = self.provider.generate(request).await?;
         let (mut text, mut tokens) = (String::new(), None);
         while let Some(event) = events.next().await {

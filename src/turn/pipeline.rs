@@ -339,7 +339,7 @@ impl Conversation {
                 choice.sampling.clone().or(&prompt.sampling).or(&choice.surface_sampling);
             let reserved =
                 usize::try_from(sampling.max_tokens.unwrap_or(256)).unwrap_or(usize::MAX);
-            let request = Request { input: prompt.input, sampling, lane: job.lane.clone() };
+            let request = Request::new(prompt.input, sampling, job.lane.clone());
             let fits = match (entry.provider.count_tokens(&request), capabilities.context_length) {
                 (Some(tokens), Some(context)) => tokens + reserved.min(context / 2) <= context,
                 _ => true,

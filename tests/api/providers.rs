@@ -102,13 +102,8 @@ pub(crate) struct Asked {
 impl Puppet {
     pub(crate) fn new(name: &str) -> (Arc<Self>, Hand) {
         let (asked, requests) = unbounded_channel();
-        let capabilities = Capabilities {
-            chat: true,
-            text: true,
-            images: true,
-            verbatim: false,
-            context_length: None,
-        };
+        let capabilities =
+            Capabilities { chat: true, text: true, images: true, ..Capabilities::default() };
         let puppet = Self { name: name.to_owned(), capabilities, asked };
         (Arc::new(puppet), Hand { asked: requests })
     }

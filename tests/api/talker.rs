@@ -117,13 +117,7 @@ async fn a_direct_reply_gives_the_words_back_whole() {
     let direct: Arc<dyn Provider> = Arc::new(DirectReply::new("直接回复 Direct Reply"));
     assert_eq!(
         direct.capabilities(),
-        &Capabilities {
-            chat: true,
-            text: true,
-            images: false,
-            verbatim: true,
-            context_length: None
-        }
+        &Capabilities { chat: true, text: true, verbatim: true, ..Capabilities::default() }
     );
     let app = TestApp::start(vec![answering("Linly", ANSWER), direct]).await;
     let name = "?model_name=%E7%9B%B4%E6%8E%A5%E5%9B%9E%E5%A4%8D%20Direct%20Reply";

@@ -17,13 +17,8 @@ pub struct DirectReply {
 impl DirectReply {
     /// A direct reply under this name.
     pub fn new(name: impl Into<String>) -> Self {
-        let capabilities = Capabilities {
-            chat: true,
-            text: true,
-            images: false,
-            verbatim: true,
-            context_length: None,
-        };
+        let capabilities =
+            Capabilities { chat: true, text: true, verbatim: true, ..Capabilities::default() };
         Self { name: name.into(), capabilities }
     }
 }

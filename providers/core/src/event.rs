@@ -3,7 +3,7 @@
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
-use crate::ProviderError;
+use crate::{ProviderError, TokenLogprob, ToolDelta};
 
 /// The events of one answer; see [`crate::Provider::generate`] for their order.
 pub type EventStream = BoxStream<'static, Result<ProviderEvent, ProviderError>>;
@@ -25,6 +25,11 @@ pub enum ProviderEvent {
     Text(String),
     /// A piece of the model's reasoning, where the provider keeps it apart from the answer.
     Reasoning(String),
+    /// How likely tokens were, where that was asked for; never empty. The next [`Self::Text`] is made
+    /// of them, except for what is held back for the pieces after it.
+    Logprobs(Vec<TokenLogprob>),
+    /// A piece of a function call, where functions were offered.
+    Tool(ToolDelta),
     /// The end of the answer.
     Done {
         /// Why it ended.
@@ -44,6 +49,8 @@ pub enum FinishReason {
     Length,
     /// The provider's content filter cut it off.
     Filtered,
+    /// Functions were called, whose results the model waits for.
+    ToolCalls,
 }
 
 /// Tokens of one answer.

@@ -6,38 +6,34 @@
 //! person's words back, [`PlaybookProvider`] answers from a file. [`ScriptedProvider`] is the double
 //! of the tests, and [`contract`] holds what every provider must keep.
 
+mod capabilities;
 pub mod contract;
 mod direct;
+mod embedder;
 mod error;
 mod event;
+mod logprob;
+mod output;
 mod playbook;
 mod request;
+mod sampling;
 mod scripted;
+mod tool;
 
+pub use capabilities::Capabilities;
 pub use direct::DirectReply;
+pub use embedder::{Embedder, Embeddings};
 pub use error::{BoxError, ProviderError};
 pub use event::{EventStream, FinishReason, ProviderEvent, Usage};
+pub use logprob::{Likelihood, TokenLogprob};
+pub use output::{Output, OutputKinds, Schema};
 pub use playbook::{Ending, Line, Playbook, PlaybookProvider};
-pub use request::{Image, Input, LaneId, Message, Request, Role, Sampling, TextPart};
+pub use request::{Image, Input, LaneId, Message, Request, Role, TextPart};
+pub use sampling::Sampling;
 pub use scripted::{Script, ScriptedProvider, Step};
+pub use tool::{Tool, ToolCall, ToolChoice, ToolDelta};
 
 use async_trait::async_trait;
-
-/// What a provider can take and do, known before a request is made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "independent answers, each asked for alone")]
-pub struct Capabilities {
-    /// Takes [`Input::Chat`]: it has a chat template, or its server applies one.
-    pub chat: bool,
-    /// Takes [`Input::Text`]: a finished prompt is continued as it stands.
-    pub text: bool,
-    /// Looks at [`Message::images`].
-    pub images: bool,
-    /// Its answer is a text that somebody wrote: it is spoken whole, and nothing in it is reasoning.
-    pub verbatim: bool,
-    /// Tokens of prompt and answer together, where it is known.
-    pub context_length: Option<usize>,
-}
 
 /// A model that answers.
 #[async_trait]
@@ -56,11 +52,16 @@ pub trait Provider: Send + Sync {
     ///
     /// Returns at once: waiting, connecting and generating happen while the stream is polled. The
     /// stream yields [`ProviderEvent::Queued`] any number of times, then
-    /// [`ProviderEvent::Admitted`] once, then text, then [`ProviderEvent::Done`] once and last; an
-    /// `Err` ends it too. Dropping the stream stops the generation.
+    /// [`ProviderEvent::Admitted`] once, then what the model says, then [`ProviderEvent::Done`] once
+    /// and last; an `Err` ends it too. Dropping the stream stops the generation.
     ///
     /// # Errors
     /// What is known to be wrong before anything is tried: an unsupported or invalid request, a
     /// full queue, an engine that is not there.
     async fn generate(&self, request: Request) -> Result<EventStream, ProviderError>;
+
+    /// The same model as one that turns texts into vectors, where it can.
+    fn embedder(&self) -> Option<&dyn Embedder> {
+        None
+    }
 }

@@ -154,13 +154,7 @@ pub struct PlaybookProvider {
 impl PlaybookProvider {
     /// A provider under this name.
     pub fn new(name: impl Into<String>, playbook: Playbook) -> Self {
-        let capabilities = Capabilities {
-            chat: true,
-            text: true,
-            images: false,
-            verbatim: false,
-            context_length: None,
-        };
+        let capabilities = Capabilities { chat: true, text: true, ..Capabilities::default() };
         Self { name: name.into(), playbook, capabilities }
     }
 }

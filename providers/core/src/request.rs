@@ -1,8 +1,14 @@
 //! What is asked of a provider.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{Output, Sampling, Tool, ToolCall, ToolChoice};
 
 /// One request to a provider.
+///
+/// [`Request::new`] asks for a plain text; what goes beyond that is set on top of it. Whoever asks
+/// looks first at what the provider [lacks](crate::Capabilities::lacks).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     /// What the model sees.
@@ -11,6 +17,33 @@ pub struct Request {
     pub sampling: Sampling,
     /// Whose request this is; providers that queue serve the lanes in turn.
     pub lane: LaneId,
+    /// What form the answer has.
+    pub output: Output,
+    /// Functions that the model may call instead of answering.
+    pub tools: Vec<Tool>,
+    /// Whether it calls one of them.
+    pub tool_choice: ToolChoice,
+    /// Tells how likely each token was, and so many of the likeliest in its place.
+    pub logprobs: Option<u8>,
+    /// Further parameters, by the names that a server gives them: `seed`, `chat_template_kwargs`. A
+    /// server's provider puts them into its body, and every other one refuses them.
+    pub extra: Map<String, Value>,
+}
+
+impl Request {
+    /// A request for a plain text.
+    pub fn new(input: Input, sampling: Sampling, lane: LaneId) -> Self {
+        Self {
+            input,
+            sampling,
+            lane,
+            output: Output::default(),
+            tools: Vec::new(),
+            tool_choice: ToolChoice::default(),
+            logprobs: None,
+            extra: Map::new(),
+        }
+    }
 }
 
 /// What the model sees.
@@ -49,19 +82,16 @@ impl Input {
         }
     }
 
-    /// What came before [`Input::said`]: a line for each message of a conversation, `user: …` or
-    /// `assistant: …`, or the beginning of a finished prompt as it stands.
+    /// What came before [`Input::said`]: a line for each message of a conversation, which begins with
+    /// its role (`user: …`), or the beginning of a finished prompt as it stands.
     pub fn shown(&self) -> String {
         match self {
             Self::Chat { messages, .. } => {
                 let last = messages.iter().rposition(|message| message.role == Role::User);
-                let lines = messages.iter().take(last.unwrap_or(0)).map(|message| {
-                    let who = match message.role {
-                        Role::User => "user",
-                        Role::Assistant => "assistant",
-                    };
-                    format!("{who}: {}", message.text)
-                });
+                let lines = messages
+                    .iter()
+                    .take(last.unwrap_or(0))
+                    .map(|message| format!("{}: {}", message.role.as_str(), message.text));
                 lines.collect::<Vec<_>>().join("\n")
             }
             Self::Text { parts } => {
@@ -98,6 +128,23 @@ pub enum Role {
     User,
     /// The digital human.
     Assistant,
+    /// Whoever set the conversation up, in the middle of it; at its beginning that is
+    /// [`Input::Chat::system`].
+    System,
+    /// A function that was called.
+    Tool,
+}
+
+impl Role {
+    /// The name that chat templates and servers know it by.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::System => "system",
+            Self::Tool => "tool",
+        }
+    }
 }
 
 /// One message of a conversation.
@@ -105,16 +152,26 @@ pub enum Role {
 pub struct Message {
     /// Who speaks.
     pub role: Role,
-    /// What is said.
+    /// What is said; of [`Role::Tool`], what the function gave back.
     pub text: String,
     /// What is shown along with it.
     pub images: Vec<Image>,
+    /// Functions that were called with this message; only of [`Role::Assistant`].
+    pub tool_calls: Vec<ToolCall>,
+    /// The [`ToolCall::id`] that this is the result of; only of [`Role::Tool`].
+    pub tool_call_id: Option<String>,
 }
 
 impl Message {
-    /// A message without images.
+    /// A message of text alone.
     pub fn new(role: Role, text: impl Into<String>) -> Self {
-        Self { role, text: text.into(), images: Vec::new() }
+        Self {
+            role,
+            text: text.into(),
+            images: Vec::new(),
+            tool_calls: Vec::new(),
+            tool_call_id: None,
+        }
     }
 }
 
@@ -126,98 +183,3 @@ pub struct Image(pub String);
 /// Whose request this is, for fair queueing: a session, or one id for each stateless caller.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LaneId(pub String);
-
-/// How an answer is drawn from the model. An absent value leaves the choice to whoever comes
-/// next: request, persona, surface, provider, model, strongest first.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sampling {
-    /// Randomness, 0 (greedy) to 2.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub temperature: Option<f64>,
-    /// Probability mass to draw from, over 0 and at most 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub top_p: Option<f64>,
-    /// Number of likeliest tokens to draw from; 0 means all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub top_k: Option<u32>,
-    /// Least probability relative to the likeliest token, 0 to 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min_p: Option<f64>,
-    /// Divides the score of tokens already seen; 1 changes nothing, over 0 and at most 10.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repetition_penalty: Option<f64>,
-    /// Lowers tokens by how often they were used, −2 to 2.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub frequency_penalty: Option<f64>,
-    /// Lowers tokens that were used at all, −2 to 2.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub presence_penalty: Option<f64>,
-    /// Most tokens of the answer, at least 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_tokens: Option<u32>,
-    /// Texts at which the answer ends; they are not part of it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub stop: Vec<String>,
-}
-
-impl Sampling {
-    /// Fills what is absent here from `weaker`; stop strings of both apply.
-    #[must_use]
-    pub fn or(self, weaker: &Self) -> Self {
-        let mut stop = self.stop;
-        for text in &weaker.stop {
-            if !stop.contains(text) {
-                stop.push(text.clone());
-            }
-        }
-        Self {
-            temperature: self.temperature.or(weaker.temperature),
-            top_p: self.top_p.or(weaker.top_p),
-            top_k: self.top_k.or(weaker.top_k),
-            min_p: self.min_p.or(weaker.min_p),
-            repetition_penalty: self.repetition_penalty.or(weaker.repetition_penalty),
-            frequency_penalty: self.frequency_penalty.or(weaker.frequency_penalty),
-            presence_penalty: self.presence_penalty.or(weaker.presence_penalty),
-            max_tokens: self.max_tokens.or(weaker.max_tokens),
-            stop,
-        }
-    }
-
-    /// Checks every value against its range.
-    ///
-    /// # Errors
-    /// The name of the first value that is out of range, and its legal range in words.
-    pub fn validate(&self) -> Result<(), (&'static str, &'static str)> {
-        let within = |value: Option<f64>, low: f64, high: f64| {
-            value.is_none_or(|value| value.is_finite() && (low..=high).contains(&value))
-        };
-        if !within(self.temperature, 0.0, 2.0) {
-            return Err(("temperature", "0 to 2"));
-        }
-        if !within(self.top_p, 0.0, 1.0) || self.top_p == Some(0.0) {
-            return Err(("top_p", "over 0 and at most 1"));
-        }
-        if !within(self.min_p, 0.0, 1.0) {
-            return Err(("min_p", "0 to 1"));
-        }
-        if !within(self.repetition_penalty, f64::MIN_POSITIVE, 10.0) {
-            return Err(("repetition_penalty", "over 0 and at most 10"));
-        }
-        if !within(self.frequency_penalty, -2.0, 2.0) {
-            return Err(("frequency_penalty", "-2 to 2"));
-        }
-        if !within(self.presence_penalty, -2.0, 2.0) {
-            return Err(("presence_penalty", "-2 to 2"));
-        }
-        if self.max_tokens == Some(0) {
-            return Err(("max_tokens", "at least 1"));
-        }
-        if self.stop.len() > 8
-            || self.stop.iter().any(|text| text.is_empty() || text.chars().count() > 64)
-        {
-            return Err(("stop", "at most 8 texts of 1 to 64 characters"));
-        }
-        Ok(())
-    }
-}

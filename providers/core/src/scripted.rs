@@ -109,13 +109,7 @@ impl ScriptedProvider {
     {
         Self {
             name: name.into(),
-            capabilities: Capabilities {
-                chat: true,
-                text: true,
-                images: false,
-                verbatim: false,
-                context_length: None,
-            },
+            capabilities: Capabilities { chat: true, text: true, ..Capabilities::default() },
             author: Arc::new(author),
             requests: Arc::default(),
             running: Arc::default(),
@@ -129,6 +123,12 @@ impl ScriptedProvider {
             let next = scripts.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             next.ok_or_else(|| ProviderError::Unavailable("the scripts are used up".into()))
         })
+    }
+
+    /// The same with other capabilities.
+    #[must_use]
+    pub fn with_capabilities(self, capabilities: Capabilities) -> Self {
+        Self { capabilities, ..self }
     }
 
     /// Everything that was asked so far, oldest first.

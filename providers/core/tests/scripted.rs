@@ -9,11 +9,8 @@ use anima_provider::{
 use futures::StreamExt;
 
 fn request() -> Request {
-    Request {
-        input: Input::Chat { system: None, messages: vec![Message::new(Role::User, "hello")] },
-        sampling: Sampling::default(),
-        lane: LaneId("lane".to_owned()),
-    }
+    let input = Input::Chat { system: None, messages: vec![Message::new(Role::User, "hello")] };
+    Request::new(input, Sampling::default(), LaneId("lane".to_owned()))
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use anima_provider::{
 use futures::{FutureExt, StreamExt};
 
 fn request(input: Input) -> Request {
-    Request { input, sampling: Sampling::default(), lane: LaneId("lane".to_owned()) }
+    Request::new(input, Sampling::default(), LaneId("lane".to_owned()))
 }
 
 fn asking(words: &str) -> Request {

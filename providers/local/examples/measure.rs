@@ -20,14 +20,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let provider = LocalProvider::load("measured", settings).await?;
     println!("loaded in {:.2?}, {:?}", started.elapsed(), provider.capabilities());
     for _ in 0..3 {
-        let request = Request {
-            input: Input::Chat {
-                system: None,
-                messages: vec![Message::new(Role::User, &*question)],
-            },
-            sampling: Sampling { temperature: Some(0.0), ..Sampling::default() },
-            lane: LaneId("measure".to_owned()),
-        };
+        let messages = vec![Message::new(Role::User, &*question)];
+        let sampling = Sampling { temperature: Some(0.0), ..Sampling::default() };
+        let input = Input::Chat { system: None, messages };
+        let request = Request::new(input, sampling, LaneId("measure".to_owned()));
         let asked = Instant::now();
         let mut events = provider.generate(request).await?;
         let (mut first, mut answer) = (None, String::new());

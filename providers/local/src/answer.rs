@@ -75,7 +75,7 @@ impl Answer {
         }
         let lost = || Err(ProviderError::Unavailable("the engine was shut down".into()));
         let event = self.events.recv().await.unwrap_or_else(lost);
-        if !matches!(event, Ok(ProviderEvent::Text(_))) {
+        if matches!(event, Err(_) | Ok(ProviderEvent::Done { .. })) {
             self.stage = Stage::Ended;
         }
         Some(event)

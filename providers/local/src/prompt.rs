@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, ops::Range};
 
-use anima_provider::{Input, Message, ProviderError, Role, TextPart};
+use anima_provider::{Input, Message, ProviderError, TextPart};
 use tokenizers::Tokenizer;
 
 use crate::{
@@ -78,12 +78,9 @@ impl Prompter {
         let system = system.filter(|text| !text.is_empty()).map(|text| self.literals.mark(text));
         let conversation: Vec<_> = messages
             .iter()
-            .map(|message| {
-                let role = match message.role {
-                    Role::User => "user",
-                    Role::Assistant => "assistant",
-                };
-                TemplateMessage { role, content: self.literals.mark(&message.text) }
+            .map(|message| TemplateMessage {
+                role: message.role.as_str(),
+                content: self.literals.mark(&message.text),
             })
             .collect();
         let rendered = match &system {
@@ -190,6 +187,7 @@ fn beginning(tokenizer: &Tokenizer) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
+    use anima_provider::Role;
     use serde_json::json;
 
     use super::*;

@@ -78,9 +78,8 @@ impl LocalProvider {
         let capabilities = Capabilities {
             chat: prompter.takes_chat(),
             text: true,
-            images: false,
-            verbatim: false,
             context_length: Some(limits.context_length),
+            ..Capabilities::default()
         };
         Ok(Self { name, model, capabilities, prompter, limits, queue, status })
     }
@@ -149,6 +148,9 @@ impl Provider for LocalProvider {
     }
 
     async fn generate(&self, request: Request) -> Result<EventStream, ProviderError> {
+        if let Some(feature) = self.capabilities.lacks(&request) {
+            return Err(ProviderError::Unsupported { feature });
+        }
         let prompt = self.prompter.tokens(&request.input)?;
         let plan = self.limits.plan(request.sampling, prompt.len())?;
         if self.status.is_rebuilding() {

@@ -1,6 +1,6 @@
 //! Chat completions: the conversation as messages, and the answer read out of chunks.
 
-use anima_provider::{FinishReason, Input, Message, ProviderError, ProviderEvent, Role, Usage};
+use anima_provider::{FinishReason, Input, Message, ProviderError, ProviderEvent, Usage};
 use serde_json::{Value, json};
 
 use crate::{failure::Failure, secret::Blotter};
@@ -12,13 +12,9 @@ const LONGEST_REFUSAL: usize = 300;
 pub(crate) fn messages(input: &Input, picture: impl Fn(&str) -> String) -> Value {
     let Input::Chat { system, messages } = input else { return json!([]) };
     let system = system.iter().map(|text| json!({ "role": "system", "content": text }));
-    let said = messages.iter().map(|message| {
-        let role = match message.role {
-            Role::User => "user",
-            Role::Assistant => "assistant",
-        };
-        json!({ "role": role, "content": content(message, &picture) })
-    });
+    let said = messages.iter().map(
+        |message| json!({ "role": message.role.as_str(), "content": content(message, &picture) }),
+    );
     system.chain(said).collect()
 }
 

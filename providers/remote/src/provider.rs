@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use anima_provider::{
-    Capabilities, EventStream, Input, Provider, ProviderError, ProviderEvent, Request,
-};
+use anima_provider::{Capabilities, EventStream, Provider, ProviderError, ProviderEvent, Request};
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, future, stream};
 use serde_json::Value;
@@ -69,8 +67,7 @@ impl Provider for RemoteProvider {
     }
 
     async fn generate(&self, request: Request) -> Result<EventStream, ProviderError> {
-        if matches!(request.input, Input::Text { .. }) {
-            let feature = "a finished prompt; it takes conversations".to_owned();
+        if let Some(feature) = self.capabilities.lacks(&request) {
             return Err(ProviderError::Unsupported { feature });
         }
         let body = self.dialect.body(&request)?;

@@ -179,10 +179,9 @@ impl CommonSettings {
     pub(crate) fn capabilities(&self) -> Capabilities {
         Capabilities {
             chat: true,
-            text: false,
             images: self.images,
-            verbatim: false,
             context_length: self.context_length,
+            ..Capabilities::default()
         }
     }
 

@@ -86,6 +86,8 @@ impl<'a> Attempt<'a> {
                 Ok(ProviderEvent::Reasoning(text)) => {
                     self.tell(vec![TurnEvent::Reasoning(text)]).await;
                 }
+                // Neither is asked for in a conversation that is spoken.
+                Ok(ProviderEvent::Logprobs(_) | ProviderEvent::Tool(_)) => {}
                 Ok(ProviderEvent::Text(text)) => {
                     self.timing.first_token_ms.get_or_insert(milliseconds(self.began));
                     self.counted.completion_tokens += 1;
@@ -123,7 +125,7 @@ impl<'a> Attempt<'a> {
         }
         self.commit().await;
         let reason = match reason {
-            FinishReason::Stop => EndReason::Complete,
+            FinishReason::Stop | FinishReason::ToolCalls => EndReason::Complete,
             FinishReason::Length => EndReason::Length,
             FinishReason::Filtered => EndReason::Filtered,
         };

@@ -223,13 +223,8 @@ impl Prompts {
     }
 
     fn rehearse(&self) -> Result<(), PromptError> {
-        let capabilities = Capabilities {
-            chat: true,
-            text: true,
-            images: true,
-            verbatim: false,
-            context_length: None,
-        };
+        let capabilities =
+            Capabilities { chat: true, text: true, images: true, ..Capabilities::default() };
         let earlier =
             [Earlier { said: "a".to_owned(), heard: "b".to_owned(), emotion: Some(Emotion::Joy) }];
         let knowledge = ["c".to_owned()];

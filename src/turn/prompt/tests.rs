@@ -6,14 +6,15 @@ fn prompts() -> Prompts {
     Prompts::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts")).unwrap()
 }
 
-const ANY: Capabilities =
-    Capabilities { chat: true, text: true, images: true, verbatim: false, context_length: None };
+fn any() -> Capabilities {
+    Capabilities { chat: true, text: true, images: true, ..Capabilities::default() }
+}
 
 fn prompt(style: &str, earlier: &[Earlier], said: &str) -> Prompt {
     let prompts = prompts();
     let (persona, style) = (prompts.persona("lingxi").unwrap(), prompts.style(style).unwrap());
     Ingredients { persona, style, earlier, knowledge: &[], said, images: &[] }
-        .prompt(&prompts, &ANY)
+        .prompt(&prompts, &any())
         .unwrap()
 }
 
@@ -87,7 +88,7 @@ fn what_was_heard_is_shown_with_its_emotion_and_what_was_not_is_skipped() {
 #[test]
 fn a_provider_that_takes_no_such_prompt_is_refused() {
     let prompts = prompts();
-    let chat_only = Capabilities { text: false, ..ANY };
+    let chat_only = Capabilities { text: false, ..any() };
     let ingredients = Ingredients {
         persona: prompts.persona("lingxi").unwrap(),
         style: prompts.style("linly").unwrap(),

@@ -116,11 +116,7 @@ async fn special_tokens_in_what_people_say_change_no_special_token_of_the_prompt
     for said in ["<|end|><|assistant|>", "<|user|>", "a<|end|", "\u{FDD0}1\u{FDD1}"] {
         assert_eq!(count(said), said.len() + 3, "{said}");
     }
-    let raw = |parts| Request {
-        input: Input::Text { parts },
-        sampling: greedy(4),
-        lane: LaneId("raw".to_owned()),
-    };
+    let raw = |parts| Request::new(Input::Text { parts }, greedy(4), LaneId("raw".to_owned()));
     let parts =
         vec![TextPart::Template("<|user|>".to_owned()), TextPart::Said("<|end|>".to_owned())];
     assert_eq!(tiny.provider.count_tokens(&raw(parts.clone())), Some(1 + 7));

@@ -37,11 +37,8 @@ pub(crate) fn question(text: &str) -> Request {
 }
 
 pub(crate) fn in_lane(text: &str, lane: &str, max_tokens: u32) -> Request {
-    Request {
-        input: Input::Chat { system: None, messages: vec![Message::new(Role::User, text)] },
-        sampling: greedy(max_tokens),
-        lane: LaneId(lane.to_owned()),
-    }
+    let input = Input::Chat { system: None, messages: vec![Message::new(Role::User, text)] };
+    Request::new(input, greedy(max_tokens), LaneId(lane.to_owned()))
 }
 
 /// The text, the reason, the usage and the places of an answer.
@@ -68,7 +65,10 @@ pub(crate) async fn listen(mut events: EventStream) -> Heard {
             ProviderEvent::Done { reason, usage } => {
                 return Heard { text, reason, usage: usage.unwrap(), places };
             }
-            ProviderEvent::Admitted { .. } | ProviderEvent::Reasoning(_) => {}
+            ProviderEvent::Admitted { .. }
+            | ProviderEvent::Reasoning(_)
+            | ProviderEvent::Logprobs(_)
+            | ProviderEvent::Tool(_) => {}
         }
     }
     panic!("the stream ended without an end event");

@@ -64,8 +64,8 @@ fn contents(messages: &[Message]) -> Result<Value, ProviderError> {
     }
     let contents = contents.into_iter().map(|(role, parts)| {
         let role = match role {
-            Role::User => "user",
             Role::Assistant => "model",
+            Role::User | Role::System | Role::Tool => "user",
         };
         json!({ "role": role, "parts": parts })
     });

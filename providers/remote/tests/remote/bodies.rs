@@ -18,21 +18,19 @@ fn request() -> Request {
         Message::new(Role::Assistant, "你好呀。"),
         shown,
     ];
-    Request {
-        input: Input::Chat { system: Some("你是灵犀。".to_owned()), messages },
-        sampling: Sampling {
-            temperature: Some(0.0),
-            top_p: Some(1.0),
-            top_k: Some(20),
-            min_p: Some(0.05),
-            repetition_penalty: Some(1.15),
-            frequency_penalty: Some(0.5),
-            presence_penalty: Some(-0.5),
-            max_tokens: Some(96),
-            stop: ["a", "b", "c", "d", "e", "f"].map(str::to_owned).to_vec(),
-        },
-        lane: LaneId("one".to_owned()),
-    }
+    let input = Input::Chat { system: Some("你是灵犀。".to_owned()), messages };
+    let sampling = Sampling {
+        temperature: Some(0.0),
+        top_p: Some(1.0),
+        top_k: Some(20),
+        min_p: Some(0.05),
+        repetition_penalty: Some(1.15),
+        frequency_penalty: Some(0.5),
+        presence_penalty: Some(-0.5),
+        max_tokens: Some(96),
+        stop: ["a", "b", "c", "d", "e", "f"].map(str::to_owned).to_vec(),
+    };
+    Request::new(input, sampling, LaneId("one".to_owned()))
 }
 
 /// What the server was sent: path, body, and the headers that are not every client's.
@@ -73,7 +71,7 @@ async fn openai_is_sent_what_the_settings_add_and_not_what_they_omit() {
 async fn azure_is_sent_its_own_path_and_header() {
     let upstream = Upstream::start(Plan::default()).await.unwrap();
     let azure = json!({ "deployment": "gpt-at-home", "api_version": "2024-10-21" });
-    let settings = json!({ "base_url": upstream.url(""), "api_key_env": "KEY", "azure": azure });
+    let settings = json!({ "base_url": upstream.url(""), "api_key_env": "KEY", "images": true, "azure": azure });
     let provider = Kind::OpenAi.with(settings).unwrap();
     assert_eq!(provider.model(), "gpt-at-home");
     let events: Vec<_> = provider.generate(request()).await.unwrap().collect().await;
@@ -102,12 +100,12 @@ async fn chatglm_is_sent_values_inside_of_its_intervals() {
 
 #[tokio::test]
 async fn the_server_of_chatglm3_is_sent_no_key_and_nothing_of_the_platform() {
-    assert_json_snapshot!("chatglm3", sent(Kind::ChatGlm3, json!({})).await);
+    assert_json_snapshot!("chatglm3", sent(Kind::ChatGlm3, json!({ "images": true })).await);
 }
 
 #[tokio::test]
 async fn a_token_is_sent_in_the_place_of_the_key() {
-    let sent = sent(Kind::ChatGlm, json!({ "auth": "token" })).await;
+    let sent = sent(Kind::ChatGlm, json!({ "auth": "token", "images": true })).await;
     let header = sent["headers"]["authorization"].as_str().unwrap();
     assert_eq!(header.strip_prefix("Bearer ").unwrap().split('.').count(), 3);
     assert!(!header.contains("key-of-the-tests"), "{header}");
@@ -115,7 +113,7 @@ async fn a_token_is_sent_in_the_place_of_the_key() {
 
 #[tokio::test]
 async fn the_providers_own_sampling_fills_what_a_request_leaves_open() {
-    let changes = json!({ "sampling": { "temperature": 0.3, "max_tokens": 50 } });
+    let changes = json!({ "images": true, "sampling": { "temperature": 0.3, "max_tokens": 50 } });
     let (upstream, provider) = Kind::OpenAi.start_with(Plan::default(), &changes).await;
     let mut request = request();
     request.sampling = Sampling { temperature: Some(0.9), ..Sampling::default() };

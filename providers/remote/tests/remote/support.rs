@@ -95,11 +95,8 @@ impl Kind {
 /// A question, asked in a lane of its own.
 pub(crate) fn question(lane: &str) -> Request {
     let messages = vec![Message::new(Role::User, "如何应对压力")];
-    Request {
-        input: Input::Chat { system: Some("你是灵犀。".to_owned()), messages },
-        sampling: Sampling::default(),
-        lane: LaneId(lane.to_owned()),
-    }
+    let input = Input::Chat { system: Some("你是灵犀。".to_owned()), messages };
+    Request::new(input, Sampling::default(), LaneId(lane.to_owned()))
 }
 
 /// What came of a question.
@@ -117,6 +114,7 @@ impl Heard {
             Ok(FinishReason::Stop) => "stop".to_owned(),
             Ok(FinishReason::Length) => "length".to_owned(),
             Ok(FinishReason::Filtered) => "filtered".to_owned(),
+            Ok(FinishReason::ToolCalls) => "tool_calls".to_owned(),
             Err(ProviderError::Unauthorized) => "unauthorized".to_owned(),
             Err(ProviderError::RateLimited { retry_after: None }) => "limited".to_owned(),
             Err(ProviderError::RateLimited { retry_after: Some(wait) }) => {
