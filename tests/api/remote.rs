@@ -17,19 +17,22 @@ use crate::{
 /// What the server says: two sentences, and a third one begun, with the fourth piece.
 const PIECES: [&str; 5] = ["[joy]我是", "远方的模型，", "正在回答你。", "今天", "天气很好。"];
 
-/// The kinds and where each finds its server on the stand-in.
-const KINDS: [(&str, &str); 3] =
-    [("openai", "/v1"), ("gemini", "/v1beta"), ("chatglm", "/api/paas/v4")];
+/// The kinds and where each finds its server on the stand-in; `responses` is the other API of `openai`.
+const KINDS: [(&str, &str); 4] =
+    [("openai", "/v1"), ("responses", "/v1"), ("gemini", "/v1beta"), ("chatglm", "/api/paas/v4")];
 
 fn plan(fault: &str) -> Plan {
     Plan { fault: fault.parse().unwrap(), ..Plan::saying(PIECES) }
 }
 
 fn remote(kind: &str, base: &str) -> Arc<dyn Provider> {
-    let settings = json!({ "model": "far", "base_url": base, "api_key_env": "KEY" });
+    let mut settings = json!({ "model": "far", "base_url": base, "api_key_env": "KEY" });
+    if kind == "responses" {
+        settings["api"] = json!("responses");
+    }
     let reveal = |_: anima_remote::SecretSource<'_>| Ok("key-of-the-tests".to_owned().into());
     let provider = match kind {
-        "openai" => RemoteProvider::openai(kind, read(settings), &reveal),
+        "openai" | "responses" => RemoteProvider::openai(kind, read(settings), &reveal),
         "gemini" => RemoteProvider::gemini(kind, read(settings), &reveal),
         _ => RemoteProvider::chatglm(kind, read(settings), &reveal),
     };

@@ -156,6 +156,73 @@ def try_openai(upstream, cases):
     cases.case("openai: azure", azure_whole)
 
 
+def try_responses(upstream, cases):
+    import openai
+
+    client = openai.OpenAI(base_url=upstream.url("/v1"), api_key=KEY, max_retries=0, timeout=10)
+    ask = {"model": "stand-in", "instructions": "你是灵犀。", "input": "你好", "store": False}
+
+    def events():
+        return list(client.responses.create(**ask, stream=True))
+
+    def joined(kind):
+        return "".join(event.delta for event in events() if event.type == f"response.{kind}.delta")
+
+    def whole():
+        answer = client.responses.create(**ask)
+        equal((answer.output_text, answer.status), (TEXT, "completed"))
+        equal(answer.usage.output_tokens, 6)
+        equal(upstream.last()["path"], "/v1/responses")
+
+    def stream():
+        received = events()
+        equal([event.sequence_number for event in received], list(range(len(received))))
+        equal((received[0].type, received[-1].type), ("response.created", "response.completed"))
+        equal(received[-1].response.output_text, TEXT)
+        equal(received[-1].response.usage.output_tokens, 6)
+
+    def put_together():
+        # The library's own reading of the events, which insists on their order.
+        with client.responses.stream(**ask) as received:
+            equal(received.get_final_response().output_text, TEXT)
+
+    def filtered():
+        last = events()[-1]
+        equal((last.type, last.response.incomplete_details.reason), ("response.incomplete", "content_filter"))
+
+    def failed():
+        error, last = events()[-2:]
+        equal((error.type, error.code), ("error", "server_error"))
+        equal((last.type, last.response.error.code), ("response.failed", "server_error"))
+
+    upstream.plan("none")
+    cases.case("responses: whole", whole)
+    cases.case("responses: stream", stream)
+    cases.case("responses: put together", put_together)
+    for fault in ["crlf", "split", "comments", "no-done"]:
+        upstream.plan(fault)
+        cases.case(f"responses: {fault}", lambda: equal(joined("output_text"), TEXT))
+    upstream.plan("thinking")
+    cases.case("responses: thinking", lambda: equal(joined("reasoning_summary_text"), "让我想想"))
+    cases.case("responses: thinking, put together", put_together)
+    upstream.plan("refusal")
+    cases.case(
+        "responses: refusal", lambda: equal(joined("refusal"), "I'm sorry, I can't help with that.")
+    )
+    upstream.plan("filtered-2")
+    cases.case("responses: filtered-2", filtered)
+    upstream.plan("error-2")
+    cases.case("responses: error-2", failed)
+    for fault, kind, code in [
+        ("status-401", openai.AuthenticationError, "invalid_api_key"),
+        ("status-429-after-3", openai.RateLimitError, "rate_limit_exceeded"),
+        ("status-500", openai.InternalServerError, None),
+        ("blocked", openai.BadRequestError, "invalid_prompt"),
+    ]:
+        upstream.plan(fault)
+        cases.case(f"responses: {fault}", lambda: raises(kind, events, code=code))
+
+
 def try_gemini(upstream, cases):
     from google import genai
     from google.genai import errors, types
@@ -297,7 +364,7 @@ def main():
     upstream = Upstream(parser.parse_args().upstream)
     cases, begun = Cases(), time.monotonic()
     try:
-        for attempt in [try_openai, try_gemini, try_zhipu]:
+        for attempt in [try_openai, try_responses, try_gemini, try_zhipu]:
             attempt(upstream, cases)
     finally:
         upstream.process.terminate()

@@ -26,7 +26,7 @@ pub(crate) const MOST: usize = 8 * 1024 * 1024;
 const LONGEST_LINE: usize = 1024 * 1024;
 
 /// How long the end of a body may take once the answer has ended.
-const REMAINDER: Duration = Duration::from_secs(1);
+pub(crate) const REMAINDER: Duration = Duration::from_secs(1);
 
 /// What the guard saw, for whoever reads the body through a library that does not tell.
 #[derive(Default)]

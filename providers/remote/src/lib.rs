@@ -24,6 +24,7 @@ mod gemini;
 mod merge;
 mod openai;
 mod provider;
+mod responses;
 mod sampling;
 mod secret;
 mod settings;
@@ -33,7 +34,7 @@ mod wire;
 
 pub use chatglm::{ChatGlmAuth, ChatGlmSettings};
 pub use gemini::GeminiSettings;
-pub use openai::{AzureSettings, OpenAiSettings, TokenLimit};
+pub use openai::{Api, AzureSettings, OpenAiSettings, TokenLimit};
 pub use provider::RemoteProvider;
 pub use secret::{HeaderSource, Reveal, SecretSource};
 pub use settings::{CommonSettings, SetupError};

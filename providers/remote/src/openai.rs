@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     CommonSettings, RemoteProvider, Reveal, SetupError, chat, merge::merge, provider::Dialect,
-    sampling, secret::hidden, transport::ChatTransport,
+    responses::Responses, sampling, secret::hidden, transport::ChatTransport,
 };
 
 /// Where OpenAI itself is.
@@ -33,6 +33,9 @@ pub struct OpenAiSettings {
     /// The project that is billed.
     #[serde(default)]
     pub project: Option<String>,
+    /// What the model is asked by. Default: `chat`.
+    #[serde(default)]
+    pub api: Api,
     /// Where the model is on Azure.
     #[serde(default)]
     pub azure: Option<AzureSettings>,
@@ -54,6 +57,17 @@ pub struct OpenAiSettings {
 
 fn yes() -> bool {
     true
+}
+
+/// What a model of OpenAI's is asked by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Api {
+    /// Chat completions, which every server has.
+    #[default]
+    Chat,
+    /// Responses, which is OpenAI's own.
+    Responses,
 }
 
 /// Where a model is on Azure; `base_url` is `https://NAME.openai.azure.com`.
@@ -87,6 +101,9 @@ impl RemoteProvider {
         reveal: Reveal<'_>,
     ) -> Result<Self, SetupError> {
         CommonSettings::refuse_unknown(&settings.unknown)?;
+        if settings.api == Api::Responses {
+            Responses::check(&settings)?;
+        }
         let common = &settings.common;
         let model = match &settings.azure {
             Some(azure) if common.model.is_none() => azure.deployment.clone(),
@@ -125,6 +142,10 @@ impl RemoteProvider {
         let server = Server::new(target.base, headers, settings.azure.as_ref());
         let transport = ChatTransport::new(Arc::new(server), target.http, target.blotter);
         let common = common.clone();
+        if settings.api == Api::Responses {
+            let dialect = Responses::new(transport, model.clone(), common.clone());
+            return Self::new(name, model, &common, dialect);
+        }
         let dialect = OpenAi { transport, model: model.clone(), settings };
         Self::new(name, model, &common, dialect)
     }
@@ -168,7 +189,7 @@ impl Config for Server {
     }
 
     fn api_key(&self) -> &SecretString {
-        // Asked for by no chat completion; the key is among the headers.
+        // Asked for by neither chat completions nor responses; the key is among the headers.
         &self.no_key
     }
 }

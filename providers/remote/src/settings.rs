@@ -122,7 +122,7 @@ const FIELDS: [&str; 9] = [
 ];
 
 /// Parts of a body that `extra` must leave alone.
-const OURS: [&str; 4] = ["messages", "contents", "stream", "model"];
+const OURS: [&str; 6] = ["messages", "contents", "input", "instructions", "stream", "model"];
 
 /// Where requests go and what goes with each of them.
 pub(crate) struct Target {

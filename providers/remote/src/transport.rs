@@ -1,4 +1,4 @@
-//! Chat completions over async-openai, of which only the connection is ours.
+//! Chat completions, and the way of responses, over async-openai, of which only the connection is ours.
 //!
 //! Left to itself async-openai tries four times and loses the status of every failure whose body is
 //! not OpenAI's. The service that is put in here sends once and gives back our own errors.
@@ -22,7 +22,7 @@ use crate::{
     wire::{self, Answer},
 };
 
-/// Sends chat completions to one server.
+/// Sends to one server.
 pub(crate) struct ChatTransport {
     client: Client<Arc<dyn Config>>,
     http: reqwest::Client,
@@ -47,16 +47,26 @@ impl ChatTransport {
         Self { client, http, blotter: Arc::new(blotter) }
     }
 
-    /// Sends `body` and waits for the head of the answer.
-    pub(crate) async fn send(&self, body: Value) -> Result<ChatAnswer, ProviderError> {
-        let watch = Arc::new(Watch::default());
-        let parts = (self.http.clone(), Arc::clone(&self.blotter), Arc::clone(&watch));
+    /// A client for one request, which is sent once; `watch` sees what comes of it.
+    pub(crate) fn once(&self, watch: &Arc<Watch>) -> Client<Arc<dyn Config>> {
+        let parts = (self.http.clone(), Arc::clone(&self.blotter), Arc::clone(watch));
         let once = tower::service_fn(move |request| {
             let (http, blotter, watch) = parts.clone();
             send_once(request, http, blotter, watch)
         });
         // Costs two allocations: the service has to be this request's, so that its watch is.
-        let client = self.client.clone().with_http_service(once);
+        self.client.clone().with_http_service(once)
+    }
+
+    /// What blots the secrets of this server out.
+    pub(crate) fn blotter(&self) -> Arc<Blotter> {
+        Arc::clone(&self.blotter)
+    }
+
+    /// Sends `body` and waits for the head of the answer.
+    pub(crate) async fn send(&self, body: Value) -> Result<ChatAnswer, ProviderError> {
+        let watch = Arc::new(Watch::default());
+        let client = self.once(&watch);
         // The library reads on a task of its own into a channel without a bound. What can pile up
         // there is bounded by the guard, and dropping the stream ends the task at once.
         let frames = client.chat().create_stream_byot::<_, Value>(body).await;
@@ -126,7 +136,7 @@ impl ChatAnswer {
 }
 
 /// What async-openai says, in our words. Its own may hold what people and models said.
-fn ours(error: OpenAIError, watch: &Watch) -> ProviderError {
+pub(crate) fn ours(error: OpenAIError, watch: &Watch) -> ProviderError {
     match error {
         OpenAIError::Boxed(error) => match error.downcast() {
             Ok(error) => *error,

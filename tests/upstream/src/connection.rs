@@ -47,7 +47,7 @@ async fn reply(call: &Call, shared: &Shared, answer: &mut Writer) -> io::Result<
         _ => {}
     }
     let number = shared.record(call);
-    let Some(question) = Question::read(call, number) else {
+    let Some(mut question) = Question::read(call, number) else {
         if call.method == "GET" && path.ends_with("/models") {
             answer.json(200, &[], &models()).await?;
         } else {
@@ -60,6 +60,7 @@ async fn reply(call: &Call, shared: &Shared, answer: &mut Writer) -> io::Result<
     if let Some(fault) = named.and_then(|name| name.parse().ok()) {
         plan.fault = fault;
     }
+    question.thinks = plan.fault == Fault::Thinking;
     match early(&plan.fault, &question, call, answer).await? {
         Some(next) => Ok(next),
         None => whole_or_stream(&question, &plan, number, answer).await,

@@ -1,5 +1,7 @@
 //! The wire formats, as the providers document them and their servers were seen to send them.
 
+mod responses;
+
 use serde_json::{Value, json};
 
 use crate::http::Call;
@@ -8,6 +10,7 @@ use crate::http::Call;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     OpenAi,
+    Responses,
     Glm,
     ChatGlm3,
     Gemini,
@@ -19,10 +22,15 @@ pub(crate) struct Question {
     pub(crate) format: Format,
     pub(crate) model: String,
     pub(crate) stream: bool,
+    /// Whether it is thought about before it is answered.
+    pub(crate) thinks: bool,
     usage: bool,
     id: String,
     prompt_tokens: usize,
 }
+
+/// What is thought before an answer.
+const THOUGHTS: [&str; 2] = ["让我", "想想"];
 
 /// The time that every answer claims to be from.
 const CREATED: u64 = 1_764_000_000;
@@ -36,6 +44,7 @@ impl Question {
             format,
             model: model.to_owned(),
             stream,
+            thinks: false,
             usage,
             id: format!("up-{number}"),
             prompt_tokens: call.body.len() / 8,
@@ -49,10 +58,11 @@ impl Question {
             return (stream || method == "generateContent")
                 .then(|| question(Format::Gemini, model, stream, true));
         }
-        if !path.ends_with("/chat/completions") {
+        let format = if path.ends_with("/responses") {
+            Format::Responses
+        } else if !path.ends_with("/chat/completions") {
             return None;
-        }
-        let format = if path.contains("/paas/") {
+        } else if path.contains("/paas/") {
             Format::Glm
         } else if path.contains("/chatglm3/") {
             Format::ChatGlm3
@@ -72,7 +82,9 @@ impl Question {
 
     /// What comes before the first piece.
     pub(crate) fn opening(&self) -> Vec<Value> {
-        match self.format {
+        let thoughts = if self.thinks { &THOUGHTS[..] } else { &[] };
+        let mut opening = match self.format {
+            Format::Responses => return self.response_opening(thoughts),
             Format::OpenAi => {
                 vec![self.chunk(
                     &json!({ "role": "assistant", "content": "", "refusal": null }),
@@ -83,13 +95,16 @@ impl Question {
                 vec![self.chunk(&json!({ "role": "assistant", "content": "" }), &Value::Null)]
             }
             Format::Glm | Format::Gemini => Vec::new(),
-        }
+        };
+        opening.extend(thoughts.iter().map(|text| self.thought(text)));
+        opening
     }
 
     /// A piece of the answer.
     pub(crate) fn piece(&self, text: &str) -> Value {
         match self.format {
             Format::Gemini => self.candidate(&json!([{ "text": text }]), &Value::Null),
+            Format::Responses => self.response_piece(text),
             Format::OpenAi => self.chunk(&json!({ "content": text }), &Value::Null),
             Format::Glm | Format::ChatGlm3 => {
                 self.chunk(&json!({ "role": "assistant", "content": text }), &Value::Null)
@@ -98,7 +113,7 @@ impl Question {
     }
 
     /// A piece of the reasoning.
-    pub(crate) fn thought(&self, text: &str) -> Value {
+    fn thought(&self, text: &str) -> Value {
         match self.format {
             Format::Gemini => {
                 self.candidate(&json!([{ "text": text, "thought": true }]), &Value::Null)
@@ -111,13 +126,17 @@ impl Question {
 
     /// A piece of a refusal.
     pub(crate) fn refusal(&self, text: &str) -> Value {
-        self.chunk(&json!({ "refusal": text }), &Value::Null)
+        match self.format {
+            Format::Responses => self.response_refusal(text),
+            _ => self.chunk(&json!({ "refusal": text }), &Value::Null),
+        }
     }
 
     /// What comes after the last piece, the mark of the end aside.
-    pub(crate) fn ending(&self, filtered: bool, tokens: usize) -> Vec<Value> {
+    pub(crate) fn ending(&self, filtered: bool, said: &str, tokens: usize) -> Vec<Value> {
         let reason = self.reason(filtered);
         match self.format {
+            Format::Responses => self.response_ending(filtered, said, tokens),
             Format::Gemini => {
                 let mut last = self.candidate(&json!([{ "text": "" }]), &reason);
                 if filtered {
@@ -147,12 +166,15 @@ impl Question {
 
     /// The mark that nothing follows, where the format has one.
     pub(crate) fn done(&self) -> Option<&'static str> {
-        (self.format != Format::Gemini).then_some("[DONE]")
+        (!matches!(self.format, Format::Gemini | Format::Responses)).then_some("[DONE]")
     }
 
     /// The answer as one object.
     pub(crate) fn whole(&self, text: &str, tokens: usize) -> Value {
         let reason = self.reason(false);
+        if self.format == Format::Responses {
+            return self.response_whole(text, tokens);
+        }
         if self.format == Format::Gemini {
             let mut whole = self.candidate(&json!([{ "text": text }]), &reason);
             whole["usageMetadata"] = self.usage(tokens);
@@ -185,10 +207,29 @@ impl Question {
                 }),
             ),
             Format::Glm => (400, self.error(400, Some("1301"), "输入内容包含敏感信息")),
+            Format::Responses => (400, self.error(400, Some("invalid_prompt"), "It was flagged")),
             Format::OpenAi | Format::ChatGlm3 => {
                 (400, self.error(400, Some("content_filter"), "The prompt was filtered"))
             }
         }
+    }
+
+    /// What a failure within a stream looks like.
+    pub(crate) fn failure(&self, message: &str) -> Vec<Value> {
+        match self.format {
+            Format::Responses => self.response_failure(message),
+            _ => vec![self.error(500, None, message)],
+        }
+    }
+
+    /// A frame of a stream as it is sent, and the name of its event, where the format has them.
+    pub(crate) fn framed(&self, frame: &Value, number: u64) -> (Option<String>, String) {
+        if self.format != Format::Responses {
+            return (None, frame.to_string());
+        }
+        let mut frame = frame.clone();
+        frame["sequence_number"] = json!(number);
+        (frame["type"].as_str().map(str::to_owned), frame.to_string())
     }
 
     /// An error object.
@@ -203,7 +244,7 @@ impl Question {
                 json!({ "error": { "code": code.unwrap_or_else(|| glm_code(status)), "message": message } })
             }
             Format::ChatGlm3 => json!({ "detail": message }),
-            Format::OpenAi => json!({ "error": {
+            Format::OpenAi | Format::Responses => json!({ "error": {
                 "message": message,
                 "type": if status >= 500 { "server_error" } else { "invalid_request_error" },
                 "param": null,

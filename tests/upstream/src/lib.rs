@@ -1,12 +1,13 @@
 //! A stand-in for the servers of model providers.
 //!
-//! It speaks the wire formats of OpenAI, of Zhipu's GLM, of the ChatGLM3 demonstration server and of
+//! It speaks the two wire formats of OpenAI, those of Zhipu's GLM, of the ChatGLM3 demonstration server and of
 //! Gemini, and fails to order: which [`Fault`] a request meets is said by its header `x-fault`, by
 //! its model name (`fault-…`) or by a control call. It writes raw sockets, so that it can reset a
 //! connection, cut a character in two or send a line without end.
 //!
 //! ```text
 //! POST …/chat/completions                        OpenAI, and Azure's path
+//! POST …/responses                               OpenAI's other API
 //! POST …/paas/v4/chat/completions                GLM
 //! POST …/chatglm3/v1/chat/completions            ChatGLM3-6B
 //! POST …/models/MODEL:[stream]generateContent    Gemini

@@ -31,7 +31,7 @@ pub(crate) async fn stream(
     answer.begin(if wrong_type { "image/png" } else { "text/event-stream; charset=utf-8" }).await?;
     // The server of ChatGLM3 is made with a library whose lines end so.
     let end = if *fault == Fault::Crlf || question.is_chatglm3() { "\r\n" } else { "\n" };
-    let mut stream = Stream { question, plan, answer, end };
+    let mut stream = Stream { question, plan, said: String::new(), answer, end, sent: 0 };
     if *fault == Fault::Empty || question.is_chatglm3() && is_short(pieces) {
         stream.answer.end().await?;
         return Ok(Next::Keep);
@@ -47,6 +47,7 @@ pub(crate) async fn stream(
             stream.answer.raw(&format!(": keep-alive{end}{end}")).await?;
         }
         stream.send(&question.piece(piece)).await?;
+        stream.said.push_str(piece);
     }
     if let Some(next) = stream.trouble(pieces.len()).await? {
         return Ok(next);
@@ -63,8 +64,12 @@ fn is_short(pieces: &[String]) -> bool {
 struct Stream<'a> {
     question: &'a Question,
     plan: &'a Plan,
+    /// The text so far.
+    said: String,
     answer: &'a mut Writer,
     end: &'static str,
+    /// Frames so far.
+    sent: u64,
 }
 
 impl Stream<'_> {
@@ -73,11 +78,6 @@ impl Stream<'_> {
             self.send(&chunk).await?;
         }
         match self.plan.fault {
-            Fault::Thinking => {
-                for thought in ["让我", "想想"] {
-                    self.send(&self.question.thought(thought)).await?;
-                }
-            }
             Fault::Refusal => {
                 for piece in ["I'm sorry, ", "I can't help with that."] {
                     self.send(&self.question.refusal(piece)).await?;
@@ -125,8 +125,9 @@ impl Stream<'_> {
                 Next::Keep
             }
             Fault::Error(at) if at == index => {
-                let error = self.question.error(500, None, "ordered by the test");
-                self.send(&error).await?;
+                for frame in self.question.failure("ordered by the test") {
+                    self.send(&frame).await?;
+                }
                 self.answer.end().await?;
                 Next::Keep
             }
@@ -138,7 +139,7 @@ impl Stream<'_> {
 
     async fn close(&mut self, filtered: bool, tokens: usize) -> io::Result<Next> {
         if self.plan.fault != Fault::DoneOnly {
-            for chunk in self.question.ending(filtered, tokens) {
+            for chunk in self.question.ending(filtered, &self.said, tokens) {
                 self.send(&chunk).await?;
             }
         }
@@ -161,6 +162,11 @@ impl Stream<'_> {
     }
 
     async fn send(&mut self, chunk: &Value) -> io::Result<()> {
-        self.answer.frame(&chunk.to_string(), self.end).await
+        let (name, data) = self.question.framed(chunk, self.sent);
+        self.sent += 1;
+        if let Some(name) = name {
+            self.answer.raw(&format!("event: {name}{}", self.end)).await?;
+        }
+        self.answer.frame(&data, self.end).await
     }
 }

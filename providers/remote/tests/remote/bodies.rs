@@ -68,6 +68,15 @@ async fn openai_is_sent_what_the_settings_add_and_not_what_they_omit() {
 }
 
 #[tokio::test]
+async fn openai_is_asked_for_responses_in_their_own_shape() {
+    let changes = json!({
+        "images": true, "project": "proj-1",
+        "extra": { "reasoning": { "effort": "low", "summary": "auto" } },
+    });
+    assert_json_snapshot!("responses", sent(Kind::Responses, changes).await);
+}
+
+#[tokio::test]
 async fn azure_is_sent_its_own_path_and_header() {
     let upstream = Upstream::start(Plan::default()).await.unwrap();
     let azure = json!({ "deployment": "gpt-at-home", "api_version": "2024-10-21" });

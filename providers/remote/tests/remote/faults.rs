@@ -110,10 +110,12 @@ async fn zhipus_codes_count_more_than_the_status() {
 
 #[tokio::test]
 async fn a_model_that_declines_has_refused() {
-    let (_upstream, provider) = Kind::OpenAi.start(Plan::failing(Fault::Refusal)).await;
-    let heard = hear(&provider).await;
-    let Err(ProviderError::Refused(text)) = heard.end else { panic!("{heard:?}") };
-    assert_eq!(text, "I'm sorry, I can't help with that.");
+    for kind in [Kind::OpenAi, Kind::Responses] {
+        let (_upstream, provider) = kind.start(Plan::failing(Fault::Refusal)).await;
+        let heard = hear(&provider).await;
+        let Err(ProviderError::Refused(text)) = heard.end else { panic!("{heard:?}") };
+        assert_eq!(text, "I'm sorry, I can't help with that.", "{kind:?}");
+    }
 }
 
 #[tokio::test]

@@ -56,6 +56,24 @@ fn what_is_wrong_is_said_with_its_key() {
             json!({ "model": "m", "api_key_env": "KEY", "azure": { "deployment": "d", "api_version": "v" } }),
             "base_url:",
         ),
+        (
+            openai,
+            json!({
+                "base_url": base, "api": "responses",
+                "azure": { "deployment": "d", "api_version": "v" },
+            }),
+            "azure: goes with api",
+        ),
+        (
+            openai,
+            json!({ "model": "m", "base_url": base, "api": "responses", "extended_sampling": true }),
+            "extended_sampling:",
+        ),
+        (
+            openai,
+            json!({ "model": "m", "base_url": base, "api": "responses", "extra": { "input": [] } }),
+            "extra.input:",
+        ),
         (glm, json!({ "model": "m", "api_key_file": "no dot", "auth": "token" }), "api_key_env:"),
     ] {
         let message = refused(kind, settings.clone());

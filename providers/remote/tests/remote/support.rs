@@ -22,22 +22,24 @@ pub(crate) const KEY: &str = "account.key-of-the-tests";
 /// What the stand-in says when nothing goes wrong.
 pub(crate) const TEXT: &str = "慢慢呼吸几次，把大事拆成小步。再找人聊聊。";
 
-/// The kinds of provider, and the two servers that `chatglm` knows.
+/// The kinds of provider, the two APIs of `openai` and the two servers that `chatglm` knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     OpenAi,
+    Responses,
     ChatGlm,
     ChatGlm3,
     Gemini,
 }
 
-pub(crate) const KINDS: [Kind; 4] = [Kind::OpenAi, Kind::ChatGlm, Kind::ChatGlm3, Kind::Gemini];
+pub(crate) const KINDS: [Kind; 5] =
+    [Kind::OpenAi, Kind::Responses, Kind::ChatGlm, Kind::ChatGlm3, Kind::Gemini];
 
 impl Kind {
     /// Where its server is on the stand-in.
     pub(crate) fn path(self) -> &'static str {
         match self {
-            Self::OpenAi => "/v1",
+            Self::OpenAi | Self::Responses => "/v1",
             Self::ChatGlm => "/api/paas/v4",
             Self::ChatGlm3 => "/chatglm3/v1",
             Self::Gemini => "/v1beta",
@@ -49,6 +51,9 @@ impl Kind {
         let mut settings = json!({ "model": "stand-in", "base_url": base });
         if self != Self::ChatGlm3 {
             settings["api_key_env"] = json!("KEY");
+        }
+        if self == Self::Responses {
+            settings["api"] = json!("responses");
         }
         for (key, value) in changes.as_object().into_iter().flatten() {
             settings[key] = value.clone();
@@ -67,7 +72,7 @@ impl Kind {
             SecretSource::File(path) => Ok(path.to_string_lossy().into_owned().into()),
         };
         match self {
-            Self::OpenAi => RemoteProvider::openai("it", read(settings), &reveal),
+            Self::OpenAi | Self::Responses => RemoteProvider::openai("it", read(settings), &reveal),
             Self::ChatGlm | Self::ChatGlm3 => {
                 RemoteProvider::chatglm("it", read(settings), &reveal)
             }
