@@ -251,9 +251,12 @@ pub enum HistoryError {
     /// More is being written than the store can keep up with: come back later.
     #[error("the store is overloaded")]
     Overloaded,
-    /// The store cannot be reached, read or written.
+    /// The store cannot be reached, read or written; nothing was changed.
     #[error("the store is unavailable")]
     Unavailable(#[source] BoxError),
+    /// The store gave no answer: nobody knows whether the change was made.
+    #[error("the store did not acknowledge")]
+    Unacknowledged(#[source] BoxError),
 }
 
 /// Keeps sessions and their exchanges.
@@ -275,8 +278,10 @@ pub trait HistoryStore: Send + Sync {
     /// is created when it is not there.
     ///
     /// # Errors
-    /// [`HistoryError::Overloaded`] and [`HistoryError::Unavailable`], as all that write. After the
-    /// latter nobody knows whether the turn is kept; the same turn can be begun again.
+    /// [`HistoryError::Overloaded`], [`HistoryError::Unavailable`] and
+    /// [`HistoryError::Unacknowledged`], as all that write. After the last one the turn may have begun,
+    /// and what was running may have ended with its settlement: it must not go on. The same turn can
+    /// be begun again.
     async fn begin(&self, session: &SessionId, turn: &NewTurn) -> Result<Begun, HistoryError>;
 
     /// Keeps the answer of a turn; the same answer may be kept twice.

@@ -43,6 +43,7 @@ macro_rules! check_contract {
                 a_settlement_of_another_turn_leaves_the_running_one_incomplete
                 what_was_heard_of_a_finished_exchange_is_noted
                 a_settlement_under_a_void_fence_is_passed_over
+                a_settlement_stands_although_its_turn_was_never_acknowledged
                 a_later_turn_makes_the_earlier_fence_void
                 opening_a_turn_again_settles_the_running_one;
             finishing:

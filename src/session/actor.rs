@@ -252,5 +252,5 @@ async fn within<T>(
 ) -> Result<T, HistoryError> {
     timeout(STORE_DEADLINE, operation)
         .await
-        .unwrap_or_else(|elapsed| Err(HistoryError::Unavailable(BoxError::from(elapsed))))
+        .unwrap_or_else(|elapsed| Err(HistoryError::Unacknowledged(BoxError::from(elapsed))))
 }

@@ -176,7 +176,7 @@ impl Inner {
     /// Whether a turn goes on although the store failed so.
     pub(super) fn goes_on_after(&self, error: &HistoryError) -> bool {
         self.when_unavailable == WhenUnavailable::Continue
-            && matches!(error, HistoryError::Unavailable(_))
+            && matches!(error, HistoryError::Unavailable(_) | HistoryError::Unacknowledged(_))
     }
 
     /// Whether other processes may change sessions, too.

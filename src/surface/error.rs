@@ -181,7 +181,9 @@ impl From<HistoryError> for HttpError {
                 Self::new(StatusCode::NOT_FOUND, "turn_not_found", message)
             }
             HistoryError::Fenced => Self::new(StatusCode::CONFLICT, "superseded", message),
-            HistoryError::Overloaded | HistoryError::Unavailable(_) => {
+            HistoryError::Overloaded
+            | HistoryError::Unavailable(_)
+            | HistoryError::Unacknowledged(_) => {
                 let reason = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::error!(reason, "The store failed: {message}");
                 TurnError::new(TurnErrorCode::StoreUnavailable, message).into()

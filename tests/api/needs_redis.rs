@@ -1,7 +1,9 @@
 //! Services that keep their sessions in Redis. Each test starts what it needs; `make quick` leaves
 //! them out.
 
+mod lost;
 mod outage;
+mod proxy;
 mod sharing;
 mod without;
 

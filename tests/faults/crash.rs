@@ -58,7 +58,7 @@ async fn run(store: Store, victim: Victim) {
     for kill in 1..=kills {
         run.kill(victim, kill, kills).await;
     }
-    run.end(victim, table, kills).await;
+    run.end(table, kills).await;
 }
 
 /// People who talk to a service that is killed now and then.
@@ -127,7 +127,7 @@ impl Run {
     }
 
     /// Lets everybody finish, kills the service once more, and tells the counts.
-    async fn end(mut self, victim: Victim, mut table: Table, kills: usize) {
+    async fn end(mut self, mut table: Table, kills: usize) {
         let (hurry, stop) = watch::channel(false);
         let lives = talk(self.speakers.drain(..), self.service.address, &stop);
         reach(&self.counts, self.wanted).await;
@@ -156,16 +156,6 @@ impl Run {
         let open = |ledger: &Ledger| ledger.open_ends().len();
         table.must_be(0, "accepted without an end", sum(open));
         table.must_be(kept, "exchanges kept", self.counts.accepted.get());
-        let shortened: Vec<String> =
-            ledgers.iter().flat_map(|ledger| ledger.broken.shortened.clone()).collect();
-        match victim {
-            Victim::Service => table.never("kept shorter than the client was told", &shortened),
-            // A store that dies between keeping a barge-in and saying so has the answer up to there,
-            // and the client, whose barge-in was refused, is told more of it.
-            Victim::Store => {
-                table.counted("interrupted answers kept up to a refused barge-in", shortened.len());
-            }
-        }
         tell(&mut table, ledgers);
         table.end();
     }

@@ -36,8 +36,6 @@ pub(crate) struct Broken {
     pub(crate) reordered: Vec<String>,
     /// Other words or another answer than the client was told.
     pub(crate) changed: Vec<String>,
-    /// Less of an interrupted answer than the client was told.
-    pub(crate) shortened: Vec<String>,
     /// Ended without having been accepted, or twice; or a `seq` that did not rise.
     pub(crate) told_wrongly: Vec<String>,
 }
@@ -146,7 +144,7 @@ impl Ledger {
     /// Compares what the store has with what the client was told. Turns that were sent, and neither
     /// accepted nor kept, are forgotten.
     pub(crate) fn check(&mut self, exchanges: &[Value]) {
-        let Broken { lost, doubled, reordered, changed, shortened, .. } = &mut self.broken;
+        let Broken { lost, doubled, reordered, changed, .. } = &mut self.broken;
         let mut seen = BTreeSet::new();
         let mut before = None;
         for exchange in exchanges {
@@ -168,12 +166,7 @@ impl Ledger {
                 self.incomplete += 1;
             }
             if !turn.is_kept_as(exchange) {
-                let case = format!("{turn:?} is kept as {exchange}");
-                if turn.is_shortened_to(exchange) {
-                    shortened.push(case);
-                } else {
-                    changed.push(case);
-                }
+                changed.push(format!("{turn:?} is kept as {exchange}"));
                 turn.ended = None;
                 turn.told.clear();
             }
@@ -191,13 +184,6 @@ impl Ledger {
 }
 
 impl Turn {
-    /// Whether the store has the beginning of an answer that was interrupted.
-    fn is_shortened_to(&self, exchange: &Value) -> bool {
-        let Some((told, reason)) = &self.ended else { return false };
-        let text = exchange["text"].as_str().unwrap_or_default();
-        reason == "interrupted" && exchange["reason"] == *reason && told.starts_with(text)
-    }
-
     /// Whether the store agrees with what the client was told.
     fn is_kept_as(&self, exchange: &Value) -> bool {
         let text = exchange["text"].as_str().unwrap_or_default();

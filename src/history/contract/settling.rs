@@ -80,6 +80,33 @@ pub(crate) async fn a_settlement_under_a_void_fence_is_passed_over(store: &impl 
     assert_eq!(kept.iter().find(|kept| kept.turn == id("three")).unwrap().heard(), "Onc");
 }
 
+pub(crate) async fn a_settlement_stands_although_its_turn_was_never_acknowledged(
+    store: &impl HistoryStore,
+) {
+    let session = SessionId::generate();
+    let first = open(store, &session, &turn("one", "Tell me a story")).await;
+    let under = |heard, released| Settlement {
+        fence: Some(first.fence.number),
+        ..settling("one", Some(heard), Some(interrupted(released)))
+    };
+    let next = NewTurn { settles: Some(under("On", "Once")), ..turn("two", "Stop") };
+    // Its answer is lost on the way.
+    open(store, &session, &next).await;
+    let late = store.finish(&first.fence, &id("one"), &interrupted("Once upon")).await;
+    assert!(matches!(late, Err(HistoryError::Fenced)));
+    let again = NewTurn {
+        settles: Some(under("Once upon", "Once upon a time")),
+        running_here: false,
+        ..next
+    };
+    let opened = open(store, &session, &again).await;
+    let kept = all(store, &session).await;
+    assert_eq!((opened.position, told(&kept)), (1, vec![("one", "Once"), ("two", "")]));
+    assert_eq!((kept[0].heard(), kept[1].state), ("On", ExchangeState::Running));
+    assert_eq!(opened.recent, kept[..1]);
+    store.finish(&opened.fence, &id("two"), &answer("Fine.")).await.unwrap();
+}
+
 pub(crate) async fn a_later_turn_makes_the_earlier_fence_void(store: &impl HistoryStore) {
     let session = SessionId::generate();
     let first = tell(store, &session, &turn("one", "Hello"), &answer("Hello there.")).await;

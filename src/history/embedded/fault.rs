@@ -29,6 +29,8 @@ pub(super) enum Fault {
     },
     #[error("the history could not be written: {0}")]
     Unwritten(String),
+    #[error("nobody knows whether the history was written: {0}")]
+    Unacknowledged(String),
     #[error("the history file is being opened again after an error")]
     Reopening,
     #[error("the history has been closed")]
@@ -59,7 +61,10 @@ fn is_about_content(error: &io::Error) -> bool {
 
 impl From<Fault> for HistoryError {
     fn from(fault: Fault) -> Self {
-        Self::Unavailable(Box::new(fault))
+        match fault {
+            Fault::Unacknowledged(_) => Self::Unacknowledged(Box::new(fault)),
+            fault => Self::Unavailable(Box::new(fault)),
+        }
     }
 }
 

@@ -93,12 +93,8 @@ impl Writer {
                     self.write(vec![job]);
                 }
             }
-            Err(Undone::Before(failure) | Undone::Within(failure)) => {
-                let reason = reason(&failure);
-                for job in batch {
-                    job.answer(Some(Fault::Unwritten(reason.clone())));
-                }
-            }
+            Err(Undone::Before(failure)) => tell(batch, &failure, Fault::Unwritten),
+            Err(Undone::Within(failure)) => tell(batch, &failure, Fault::Unacknowledged),
         }
     }
 
@@ -171,6 +167,13 @@ impl Writer {
         self.broken = false;
         info!("The history can be written again");
         Ok(())
+    }
+}
+
+/// Tells every caller what went wrong.
+fn tell(batch: Vec<Box<dyn Job>>, failure: &Failure, fault: impl Fn(String) -> Fault) {
+    for job in batch {
+        job.answer(Some(fault(reason(failure))));
     }
 }
 

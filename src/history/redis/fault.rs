@@ -18,9 +18,12 @@ const OF_THE_COMMAND: [&str; 7] =
 /// that it does not know repeats the command, so only the answer's code is passed on.
 #[derive(Debug, Error)]
 pub(super) enum Fault {
-    /// No answer came in time; nobody knows whether the operation was done.
+    /// No answer came in time.
     #[error("redis did not answer within {} ms", .0.as_millis())]
     Silent(Duration),
+    /// The connection broke, or nothing came: the operation may have been done all the same.
+    #[error("{0}")]
+    Unacknowledged(Box<Fault>),
     /// There is no connection.
     #[error("redis cannot be reached: {0}")]
     Unreachable(String),
@@ -61,7 +64,10 @@ impl Fault {
 
 impl From<Fault> for HistoryError {
     fn from(fault: Fault) -> Self {
-        Self::Unavailable(Box::new(fault))
+        match fault {
+            Fault::Unacknowledged(fault) => Self::Unacknowledged(fault),
+            fault => Self::Unavailable(Box::new(fault)),
+        }
     }
 }
 

@@ -95,7 +95,7 @@ impl Link {
         }
         let link = Arc::clone(self);
         let answer = self.runtime.spawn(async move { link.perform(&request).await });
-        answer.await.unwrap_or(Err(Fault::Closed))
+        answer.await.unwrap_or_else(|_| Err(Fault::Unacknowledged(Box::new(Fault::Closed))))
     }
 
     /// Writes something that nobody reads, to see whether that can be done.
@@ -106,25 +106,33 @@ impl Link {
     }
 
     async fn perform(self: &Arc<Self>, request: &Request) -> Result<Value, Fault> {
-        let (fault, lost) = match timeout(self.deadline, self.attempt(request)).await {
+        let mut broke = false;
+        let attempt = self.attempt(request, &mut broke);
+        let (fault, lost) = match timeout(self.deadline, attempt).await {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => {
                 let lost = is_lost(&error);
                 (Fault::from(error), lost)
             }
-            Err(_) => (Fault::Silent(self.deadline), true),
+            Err(_) => {
+                broke = true;
+                (Fault::Silent(self.deadline), true)
+            }
         };
         if lost {
             self.go_down(&fault);
         }
-        Err(fault)
+        Err(if broke { Fault::Unacknowledged(Box::new(fault)) } else { fault })
     }
 
-    /// Sends a request, and once more when the connection broke: a restarted Redis is not noticed
-    /// before. Whatever is asked may be asked twice.
-    async fn attempt(&self, request: &Request) -> RedisResult<Value> {
+    /// Sends a request, and once more when the connection `broke`: a restarted Redis is not noticed
+    /// before. Whatever is asked may be asked twice, and have been done although it fails at last.
+    async fn attempt(&self, request: &Request, broke: &mut bool) -> RedisResult<Value> {
         match self.send(request).await {
-            Err(error) if error.is_io_error() => self.send(request).await,
+            Err(error) if error.is_io_error() => {
+                *broke = true;
+                self.send(request).await
+            }
             answer => answer,
         }
     }
@@ -171,7 +179,7 @@ async fn probe(link: Weak<Link>) {
     loop {
         sleep(PROBE_EVERY).await;
         let Some(link) = link.upgrade() else { return };
-        match timeout(link.deadline, link.attempt(&link.trial())).await {
+        match timeout(link.deadline, link.attempt(&link.trial(), &mut false)).await {
             Ok(Ok(_)) => return link.come_up(),
             Ok(Err(error)) if !is_lost(&error) => return link.come_up(),
             Ok(Err(error)) => {

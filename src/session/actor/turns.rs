@@ -16,7 +16,7 @@ use crate::{
     history::{Answer, Begun, Exchange, Fence, HistoryError, NewTurn, Opened, Replaces},
     session::{CommandError, Playback, Replayed, Submission, Submitted, directory::Phase},
     turn::{
-        Earlier, Outcome, Turn, TurnError, TurnErrorCode, TurnEvent, TurnId,
+        Earlier, EndReason, Outcome, Turn, TurnError, TurnErrorCode, TurnEvent, TurnId,
         pipeline::{Job, Place},
     },
 };
@@ -74,6 +74,10 @@ impl Actor {
             Err(error) if self.house.goes_on_after(&error) => {
                 return self.go_on(Incoming { turn, heard, place }, new, error).await;
             }
+            Err(error @ HistoryError::Unacknowledged(_)) => {
+                self.end_as_it_may_be_kept(&new.id, heard.as_deref()).await;
+                return Err(error.into());
+            }
             begun => begun?,
         };
         match begun {
@@ -93,6 +97,18 @@ impl Actor {
             Begun::Conflict => Err(CommandError::TurnIdConflict),
             Begun::NothingToReplace => Err(CommandError::NothingToRegenerate),
         }
+    }
+
+    /// Ends the running turn after a later one that the store did not acknowledge. If that has begun,
+    /// the store ended this one with what had been released; nobody must be told more of it.
+    async fn end_as_it_may_be_kept(&mut self, later: &TurnId, heard: Option<&str>) {
+        let running = self.current.as_mut().filter(|current| current.is_running());
+        let Some(current) = running.filter(|current| current.turn != *later) else { return };
+        if let Some(heard) = heard {
+            current.ledger.tell(heard);
+        }
+        let end = current.interrupt();
+        self.keep(end).await;
     }
 
     /// Starts a turn that the store has opened, as it says: another process may have changed the
@@ -222,7 +238,9 @@ impl Actor {
         let end = match kept {
             Ok(()) => end,
             Err(failure) if is_superseded(&failure) => match end {
-                TurnEvent::Finished(_) => current.supersede(),
+                TurnEvent::Finished(outcome) if outcome.reason != EndReason::Interrupted => {
+                    current.supersede()
+                }
                 end => {
                     current.fence = None;
                     end

@@ -56,7 +56,7 @@ async fn refuses_what_has_to_be_kept(app: &TestApp, session: &str) {
     assert_eq!(health.status(), StatusCode::OK);
 }
 
-async fn becomes_ready(app: &TestApp) -> Value {
+pub(super) async fn becomes_ready(app: &TestApp) -> Value {
     let begun = Instant::now();
     loop {
         let ready = app.request(Method::GET, "/readyz").send().await.unwrap();

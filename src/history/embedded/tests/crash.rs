@@ -62,7 +62,7 @@ async fn a_full_disk_is_told_and_once_it_has_room_writing_goes_on() {
     let running = open(&store, &session, &turn("one", "Hello")).await;
     disk.fill(true);
     let refused = store.begin(&session, &turn("two", "Tell me a story")).await.unwrap_err();
-    assert!(matches!(refused, HistoryError::Unavailable(_)), "{}", explain(&refused));
+    assert!(matches!(refused, HistoryError::Unacknowledged(_)), "{}", explain(&refused));
     assert!(store.health().await.is_err());
     disk.fill(false);
     let deadline = Instant::now() + Duration::from_secs(10);
@@ -77,24 +77,34 @@ async fn a_full_disk_is_told_and_once_it_has_room_writing_goes_on() {
 
 #[tokio::test]
 async fn a_turn_that_was_written_but_never_acknowledged_can_be_opened() {
+    let mut written = 0;
     for writes in 0..12 {
         let disk = Disk::default();
         let store = disk.open().unwrap();
         let session = SessionId::generate();
         let asked = turn("one", "Hello");
         disk.fail_after(writes);
-        if let Ok(Begun::New(opened)) = store.begin(&session, &asked).await {
-            disk.restart(|| true);
-            store.finish(&opened.fence, &asked.id, &answer("Hello.")).await.unwrap();
-            continue;
-        }
+        let refused = match store.begin(&session, &asked).await {
+            Ok(Begun::New(opened)) => {
+                disk.restart(|| true);
+                store.finish(&opened.fence, &asked.id, &answer("Hello.")).await.unwrap();
+                continue;
+            }
+            other => other.unwrap_err(),
+        };
         disk.restart(|| true);
         let deadline = Instant::now() + Duration::from_secs(10);
         while store.health().await.is_err() && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+        // Whoever is told that nothing was changed can rely on it.
+        let is_there = store.session(&session).await.unwrap().is_some();
+        let may_be_there = matches!(refused, HistoryError::Unacknowledged(_));
+        assert!(may_be_there || !is_there, "after {writes} writes: {}", explain(&refused));
+        written += usize::from(is_there);
         assert_eq!(open(&store, &session, &asked).await.position, 0, "after {writes} writes");
     }
+    assert!(written > 0);
 }
 
 /// How often the power fails in one run.

@@ -27,7 +27,9 @@ async fn insist<T>(mut operation: impl AsyncFnMut() -> Result<T, HistoryError>) 
     loop {
         match operation().await {
             Ok(done) => return done,
-            Err(HistoryError::Unavailable(_)) => sleep(Duration::from_millis(5)).await,
+            Err(HistoryError::Unavailable(_) | HistoryError::Unacknowledged(_)) => {
+                sleep(Duration::from_millis(5)).await;
+            }
             Err(error) => panic!("{error}"),
         }
         assert!(begun.elapsed() < PATIENCE, "Redis does not come back");

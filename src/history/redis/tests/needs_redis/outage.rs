@@ -25,7 +25,7 @@ async fn refused(store: &RedisStore) -> String {
     let refused = store.begin(&SessionId::generate(), &turn("one", "Hello")).await;
     assert!(begun.elapsed() < REFUSED_WITHIN, "{:?}", begun.elapsed());
     match refused {
-        Err(error @ HistoryError::Unavailable(_)) => {
+        Err(error @ (HistoryError::Unavailable(_) | HistoryError::Unacknowledged(_))) => {
             assert!(store.health().await.is_err());
             explain(&error)
         }
@@ -65,6 +65,9 @@ async fn a_redis_that_dies_is_told_at_once_and_found_again() {
     tell(&store, &session, &turn("one", "Hello"), &answer("Hello.")).await;
     let opened = open(&store, &session, &turn("two", "Go on")).await;
     server.kill();
+    let lost = store.finish(&opened.fence, &id("two"), &answer("Yes.")).await;
+    assert!(matches!(lost, Err(HistoryError::Unacknowledged(_))));
+    // From then on nothing is sent, and nothing can have been done.
     let lost = store.finish(&opened.fence, &id("two"), &answer("Yes.")).await;
     assert!(matches!(lost, Err(HistoryError::Unavailable(_))));
     refused(&store).await;
