@@ -30,8 +30,9 @@ test: needs needs-redis ## Run every test, the engine's included.
 quick: ## Run the tests that need no engine and no Redis; under a minute once built.
 	$(CARGO) test --locked $(QUICK) -- --skip needs_redis
 
-faults: needs-redis ## Kill, cut off and end a running service a thousand turns long, and print what was counted.
+faults: needs-redis ## Kill, cut off and end a running service a thousand turns long, break its providers, and print what was counted.
 	ANIMA_FAULTS=full $(CARGO) test --locked --no-default-features --test faults -- --nocapture --test-threads=1
+	ANIMA_FAULTS=full $(CARGO) test --locked --no-default-features --test api -- fault_table --nocapture --test-threads=1
 
 lint: ## Check form, lints and documentation.
 	$(CARGO) fmt --all --check

@@ -71,7 +71,10 @@ impl Application {
         let metrics = telemetry::install_metrics()?;
         let conversation =
             Conversation::new(Arc::new(registry), Arc::new(prompts), &settings.turn.persona)?;
-        let conversation = Arc::new(conversation.with_max_turns(settings.server.max_turns));
+        let conversation = conversation
+            .with_max_turns(settings.server.max_turns)
+            .with_asking(settings.turn.asking());
+        let conversation = Arc::new(conversation);
         let directory = Directory::new(
             store,
             Arc::clone(&conversation),

@@ -29,6 +29,7 @@
 //! | [`surface`] | one thin adapter for each wire protocol |
 //! | [`chat`] | the terminal client |
 //! | [`convert`] | the command that makes an old model folder loadable |
+//! | [`providers`] | the command that shows how providers are doing |
 //! | [`pull`] | fetches models from a hub |
 //!
 //! Dependencies point one way: `surface → session → turn::pipeline → {registry, history, the
@@ -38,6 +39,7 @@ pub mod app;
 pub mod chat;
 pub mod convert;
 pub mod history;
+pub mod providers;
 pub mod pull;
 pub mod registry;
 pub mod session;

@@ -12,7 +12,7 @@ use anima::{
     app::Application,
     chat,
     convert::Convert,
-    pull,
+    providers, pull,
     settings::{Overrides, Settings, hide_secrets},
     telemetry,
 };
@@ -47,6 +47,8 @@ enum Command {
     Config(Serve),
     /// Say whether the configured service takes turns; fails when it does not.
     Health(Serve),
+    /// Show how the providers of the running service are doing.
+    Providers(Providers),
     /// Fetch a model from a hub, for a provider of kind "local".
     Pull(pull::Options),
 }
@@ -80,6 +82,14 @@ struct Chat {
     serve: Serve,
 }
 
+#[derive(Args)]
+struct Providers {
+    #[command(flatten)]
+    options: providers::Options,
+    #[command(flatten)]
+    serve: Serve,
+}
+
 impl Serve {
     fn settings(&self) -> anyhow::Result<Settings> {
         let overrides = Overrides { host: self.host, port: self.port, data: self.data.clone() };
@@ -96,6 +106,9 @@ fn main() -> ExitCode {
         Some(Command::Convert(options)) => options.run(),
         Some(Command::Config(options)) => show(&options),
         Some(Command::Health(options)) => run(ask_health(&options)),
+        Some(Command::Providers(Providers { options, serve })) => {
+            run(async { providers::show(&options, &serve.settings()?.server).await })
+        }
         Some(Command::Pull(options)) => run(async { Ok(pull::run(&options).await?) }),
     };
     match outcome {

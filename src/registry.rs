@@ -1,5 +1,7 @@
 //! The providers by name: settings in, providers out. The only file that names concrete ones.
 
+pub mod health;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -13,12 +15,14 @@ use anima_local::{LocalProvider, LocalSettings};
 use anima_provider::{BoxError, DirectReply, Playbook, PlaybookProvider, Provider};
 use anima_remote::{RemoteProvider, SecretSource, SetupError};
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::{
     settings::{ProviderSettings, Settings, secret, unknown_name},
     turn::{TurnError, TurnErrorCode},
 };
+use health::Health;
 
 /// Why a provider of the configuration cannot be used.
 #[derive(Debug, Error)]
@@ -64,6 +68,8 @@ pub struct Entry {
     pub provider: Arc<dyn Provider>,
     /// How long its first piece of text may take once it works on a request.
     pub first_token: Duration,
+    /// How it is doing.
+    pub health: Arc<Health>,
 }
 
 /// Default of `first_token_ms` for providers on this machine: a prefill on a CPU takes its time.
@@ -101,8 +107,10 @@ impl Registry {
     ) -> Self {
         let (mut entries, mut order) = (BTreeMap::new(), Vec::new());
         for provider in providers {
-            order.push(provider.name().to_owned());
-            entries.insert(provider.name().to_owned(), Entry { provider, first_token });
+            let name = provider.name().to_owned();
+            order.push(name.clone());
+            let health = Arc::new(Health::new(&name, "scripted", None));
+            entries.insert(name, Entry { provider, first_token, health });
         }
         let default = if order.is_empty() { String::new() } else { order.remove(0) };
         Self { entries, aliases: BTreeMap::new(), default, fallback: order }
@@ -136,6 +144,11 @@ impl Registry {
                 unknown_name("provider", wanted, known.collect::<Vec<_>>().into_iter()),
             )
         })
+    }
+
+    /// Every provider, by name.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
     }
 
     /// The name of the default provider.
@@ -190,7 +203,9 @@ async fn build(
         }
     };
     let first_token = settings.first_token_ms.map_or(first_token, Duration::from_millis);
-    Ok(Entry { provider, first_token })
+    let model = settings.options.get("model").and_then(Value::as_str).map(str::to_owned);
+    let health = Arc::new(Health::new(name, &settings.kind, model));
+    Ok(Entry { provider, first_token, health })
 }
 
 /// The keys of a kind that has none.
@@ -211,7 +226,7 @@ fn options<T: DeserializeOwned>(
     name: &str,
     settings: &ProviderSettings,
 ) -> Result<T, RegistryError> {
-    let options = serde_json::Value::Object(settings.options.clone());
+    let options = Value::Object(settings.options.clone());
     serde_json::from_value(options).map_err(|error| RegistryError::Options {
         name: name.to_owned(),
         message: error.to_string(),
@@ -274,7 +289,7 @@ async fn load_local(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::settings::Overrides;

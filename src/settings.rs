@@ -3,6 +3,7 @@
 //! Every key is documented where an operator meets it, in `config/base.toml`. A key that is not
 //! known is an error that names its nearest neighbour.
 
+mod asking;
 mod error;
 mod history;
 pub(crate) mod secret;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tracing_subscriber::EnvFilter;
 
+pub use asking::{AskSettings, BreakerSettings, RetrySettings};
 pub use error::SettingsError;
 pub(crate) use error::unknown_name;
 pub use history::{HistorySettings, RedisSettings, RedisUrl, StoreKind, WhenUnavailable};
@@ -97,6 +99,15 @@ pub struct TurnSettings {
     pub provider: String,
     /// Providers that are asked, in this order, when the chosen one fails before its first sentence.
     pub fallback: Vec<String>,
+    /// How long after its beginning a turn may still repeat an attempt, in milliseconds.
+    pub first_sentence_ms: u64,
+    /// How long a provider may say nothing before the next one is asked beside it, in milliseconds;
+    /// 0 asks one at a time.
+    pub hedge_ms: u64,
+    /// How often attempts are repeated.
+    pub retry: RetrySettings,
+    /// When a provider is left alone.
+    pub breaker: BreakerSettings,
 }
 
 /// `[providers.NAME]`: what all kinds have; the rest belongs to the kind.
@@ -257,6 +268,13 @@ impl Settings {
             }
         }
         self.history.validate()?;
+        if !(0.0..=1.0).contains(&self.turn.retry.share) {
+            return refuse("turn.retry.share", "must be from 0.0 to 1.0".to_owned());
+        }
+        if self.turn.breaker.max_open_ms < self.turn.breaker.open_ms {
+            let message = "must be at least turn.breaker.open_ms".to_owned();
+            return refuse("turn.breaker.max_open_ms", message);
+        }
         if let Err(error) = EnvFilter::try_new(&self.telemetry.log) {
             return refuse(
                 "telemetry.log",

@@ -7,10 +7,12 @@
 //! | `POST /`, `/llm_response/`, `/llm_change_model/` | `linly`: the calls of Linly-Talker |
 //! | `GET /` | `front`: examples to try |
 //! | `/healthz` `/readyz` `/metrics` | `operations` |
+//! | `/admin/providers` | `admin`: for operators on this machine |
 //!
 //! An adapter has wire structs, two conversions and short handlers. Whatever needs a decision is
 //! decided in `turn` or `session`.
 
+mod admin;
 mod body;
 pub mod connection;
 mod error;
@@ -124,6 +126,7 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(web::head().to(operations::ready)),
         )
         .service(resource("/metrics", web::get().to(operations::metrics)))
+        .service(resource("/admin/providers", web::get().to(admin::providers)))
         .default_service(web::to(error::not_found));
 }
 

@@ -9,26 +9,31 @@
 //! provider may take over, and nobody notices. After it a failure is the turn's failure.
 
 mod admission;
+mod ask;
 mod attempt;
+mod budget;
 mod failure;
+mod request;
 
 use std::{sync::Arc, time::Instant};
 
-use anima_provider::{LaneId, Request};
+use anima_provider::LaneId;
 use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
-use tracing::{Instrument, info, info_span, warn};
+use tracing::{Instrument, info_span, warn};
 
 use super::{
-    Earlier, EndReason, Outcome, Task, Timing, Turn, TurnError, TurnErrorCode, TurnEvent,
-    prompt::{Ingredients, Persona, PromptError, Prompts, Style},
+    Earlier, EndReason, Outcome, Task, Timing, Turn, TurnError, TurnEvent,
+    prompt::{Persona, PromptError, Prompts, Style},
     stages::Stages,
 };
 use crate::{
     history::SessionSettings,
     registry::{Entry, Registry},
+    settings::AskSettings,
 };
 use admission::Admission;
-use attempt::{Attempt, AttemptError};
+use ask::Asking;
+use budget::Budget;
 
 pub use admission::{Place, come_back_ms};
 
@@ -43,6 +48,8 @@ pub struct Conversation {
     default_persona: String,
     runtime: Handle,
     admission: Admission,
+    asking: AskSettings,
+    budget: Budget,
 }
 
 /// A turn that is ready to be answered.
@@ -117,6 +124,8 @@ impl Conversation {
             default_persona: persona.to_owned(),
             runtime: Handle::current(),
             admission: Admission::new(usize::MAX),
+            asking: AskSettings::default(),
+            budget: Budget::new(),
         })
     }
 
@@ -124,6 +133,12 @@ impl Conversation {
     #[must_use]
     pub fn with_max_turns(self, turns: usize) -> Self {
         Self { admission: Admission::new(turns), ..self }
+    }
+
+    /// The same, asking providers as often as `asking` says.
+    #[must_use]
+    pub fn with_asking(self, asking: AskSettings) -> Self {
+        Self { asking, ..self }
     }
 
     /// The providers.
@@ -226,7 +241,10 @@ impl Conversation {
         let began = Instant::now();
         let result = match &job.turn.task {
             Task::Speak { text } => Ok(speak(text.as_str(), began, events).await),
-            Task::Answer { .. } => self.ask(job, began, events).await,
+            Task::Answer { .. } => match Asking::new(self, job, began, events) {
+                Ok(asking) => asking.run().await,
+                Err(error) => Err(error),
+            },
         };
         match result {
             Ok(outcome) => {
@@ -239,50 +257,6 @@ impl Conversation {
                 TurnEvent::Failed(error)
             }
         }
-    }
-
-    /// Asks one provider after the other until one says its first sentence.
-    async fn ask(
-        &self,
-        job: &Job,
-        began: Instant,
-        events: &mpsc::Sender<Vec<TurnEvent>>,
-    ) -> Result<Outcome, TurnError> {
-        let persona = self.persona(&job.turn, &job.settings)?;
-        let style = self.style(&job.turn, persona)?;
-        let mut last = TurnError::new(TurnErrorCode::Internal, "no provider is configured");
-        for entry in self.candidates(&job.turn, &job.settings, persona)? {
-            let name = entry.provider.name().to_owned();
-            let attempted = async {
-                let (request, limit) = self.request(job, persona, style, &entry)?;
-                let stages = if entry.provider.capabilities().verbatim {
-                    Stages::for_speech()
-                } else {
-                    Stages::new(limit, &style.cut)
-                };
-                Attempt::new(&entry, stages, began, events).run(request).await
-            };
-            match attempted.await {
-                Ok(outcome) => {
-                    let (total, first) =
-                        (outcome.timing.total_ms, outcome.timing.first_sentence_ms);
-                    info!(provider.name = name, reason = ?outcome.reason, total_ms = total, first_sentence_ms = first,
-                        "Answered turn {} with {name}", job.turn.id);
-                    return Ok(outcome);
-                }
-                Err(AttemptError::Final(error)) => return Err(error),
-                Err(AttemptError::Transferable(error)) => {
-                    warn!(
-                        provider.name = name,
-                        error = error.loggable(),
-                        "{name} gave no answer to turn {}",
-                        job.turn.id
-                    );
-                    last = error;
-                }
-            }
-        }
-        Err(last)
     }
 
     fn persona(&self, turn: &Turn, settings: &SessionSettings) -> Result<&Persona, TurnError> {
@@ -303,52 +277,6 @@ impl Conversation {
     ) -> Result<Vec<Entry>, TurnError> {
         let wanted = turn.choice.provider.as_deref().or(settings.provider.as_deref());
         self.registry.pick(wanted.or(persona.provider.as_deref()))
-    }
-
-    /// The request to a provider, with as much of the history as its context holds, and the limit
-    /// of the answer's length.
-    fn request(
-        &self,
-        job: &Job,
-        persona: &Persona,
-        style: &Style,
-        entry: &Entry,
-    ) -> Result<(Request, Option<u32>), TurnError> {
-        let Task::Answer { said, images } = &job.turn.task else {
-            return Err(TurnError::new(TurnErrorCode::Internal, "there is nothing to ask a model"));
-        };
-        let capabilities = entry.provider.capabilities();
-        if !images.is_empty() && !capabilities.images {
-            let message = format!("the provider {} does not look at images", entry.provider.name());
-            return Err(TurnError::new(TurnErrorCode::Unsupported, message));
-        }
-        // Whoever gives words back is asked about these alone: a prompt may join them with older ones.
-        let mut earlier = if capabilities.verbatim { &[] } else { job.earlier.as_slice() };
-        loop {
-            let ingredients = Ingredients {
-                persona,
-                style,
-                earlier,
-                knowledge: &job.turn.context.knowledge,
-                said: said.as_str(),
-                images,
-            };
-            let prompt = ingredients.prompt(&self.prompts, capabilities)?;
-            let choice = &job.turn.choice;
-            let sampling =
-                choice.sampling.clone().or(&prompt.sampling).or(&choice.surface_sampling);
-            let reserved =
-                usize::try_from(sampling.max_tokens.unwrap_or(256)).unwrap_or(usize::MAX);
-            let request = Request::new(prompt.input, sampling, job.lane.clone());
-            let fits = match (entry.provider.count_tokens(&request), capabilities.context_length) {
-                (Some(tokens), Some(context)) => tokens + reserved.min(context / 2) <= context,
-                _ => true,
-            };
-            match earlier {
-                [_, rest @ ..] if !fits => earlier = rest,
-                _ => return Ok((request, ingredients.limit())),
-            }
-        }
     }
 }
 

@@ -66,6 +66,15 @@ impl TestApp {
         Self::launch(Arc::new(tempfile::tempdir().unwrap()), providers, first_token, |_| {}).await
     }
 
+    /// The same with other settings.
+    pub(crate) async fn start_patiently_with(
+        providers: Providers,
+        first_token: Duration,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
+        Self::launch(Arc::new(tempfile::tempdir().unwrap()), providers, first_token, change).await
+    }
+
     async fn launch(
         folder: Arc<TempDir>,
         providers: Providers,
@@ -137,6 +146,13 @@ impl TestApp {
     pub(crate) async fn stop(self) -> Arc<TempDir> {
         self.begin_stop().ended().await
     }
+}
+
+/// Settings by which nobody is left alone and nothing is repeated: each turn asks each provider once.
+pub(crate) fn once_each(settings: &mut Settings) {
+    settings.turn.breaker.failures = 0;
+    settings.turn.breaker.unauthorized_ms = 0;
+    settings.turn.retry.per_turn = 0;
 }
 
 /// The client of all tests: it takes its time to be made. Each service has a port of its own, so no

@@ -9,9 +9,11 @@
     reason = "a test ends where something is not as it has to be"
 )]
 
+mod asking;
 mod client;
 mod commands;
 mod fallback;
+mod fault_table;
 mod faults;
 mod heard;
 mod helpers;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::{Client, Told},
-    helpers::TestApp,
+    helpers::{TestApp, once_each},
     providers::{
         Puppet, SENTENCES, answering, assistant, conversation, half_an_answer, playing,
         unavailable, user,
@@ -71,7 +71,7 @@ async fn a_failed_regenerate_leaves_the_old_answer_and_runs_again() {
     let failing = || Script::admitted().then(Step::Fail(unavailable()));
     let half = half_an_answer().then(Step::Fail(unavailable()));
     let scripts = [Script::saying(["旧。"]), failing(), half, Script::saying(["新。"])];
-    let app = TestApp::start(vec![playing("demo", scripts)]).await;
+    let app = TestApp::start_with(vec![playing("demo", scripts)], once_each).await;
     let (mut client, session) = Client::join(&app, "").await;
     client.ask("one", "问").await;
     for _ in 0..2 {

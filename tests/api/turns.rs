@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::Client,
-    helpers::{TestApp, eventually, json as body},
+    helpers::{TestApp, eventually, json as body, once_each},
     providers::{
         ANSWER, Puppet, SENTENCES, answering, assistant, conversation, half_an_answer, hanging,
         playing, unavailable, user,
@@ -231,7 +231,7 @@ async fn a_failed_turn_runs_again_in_its_old_position() {
         Script::saying(["二。"]),
     ];
     let model = playing("demo", scripts);
-    let app = TestApp::start(vec![model.clone()]).await;
+    let app = TestApp::start_with(vec![model.clone()], once_each).await;
     let (mut client, session) = Client::join(&app, "").await;
     client.ask("one", "问一").await.finished("complete");
     let failed = client.ask("two", "问二").await;

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    super::{body::Body, request},
+    super::{admin, body::Body, request},
     House, HttpError, stateless, surface_sampling,
 };
 use crate::{
@@ -78,7 +78,7 @@ pub(in super::super) async fn change(
     request: HttpRequest,
     query: Result<web::Query<Change>, actix_web::Error>,
 ) -> HttpResponse {
-    if !is_near(&request) {
+    if !admin::is_near(&request) {
         let message = "the model can only be changed from this machine";
         let refusal = HttpError::new(StatusCode::FORBIDDEN, "forbidden", message);
         return told(&refusal, message.to_owned());
@@ -101,13 +101,6 @@ pub(in super::super) async fn change(
         }
     }
     HttpResponse::Ok().json(json!({ "message": format!("{name} 模型加载成功") }))
-}
-
-/// Whether a call comes from this machine and not through a proxy on it.
-fn is_near(request: &HttpRequest) -> bool {
-    let forwarded = ["forwarded", "x-forwarded-for", "x-real-ip"];
-    request.peer_addr().is_some_and(|peer| peer.ip().is_loopback())
-        && !forwarded.iter().any(|name| request.headers().contains_key(*name))
 }
 
 /// An error in the dialect.

@@ -63,9 +63,12 @@ impl Admission {
 
 /// When to come back, in milliseconds: not the same for everybody, or all would come at once.
 pub fn come_back_ms() -> u64 {
-    // A fresh `RandomState` is random, which saves a generator.
-    let random = RandomState::new().hash_one(0);
-    COME_BACK_MS.start + random % (COME_BACK_MS.end - COME_BACK_MS.start)
+    COME_BACK_MS.start + random() % (COME_BACK_MS.end - COME_BACK_MS.start)
+}
+
+/// A random number. A fresh `RandomState` is random, which saves a generator.
+pub(super) fn random() -> u64 {
+    RandomState::new().hash_one(0)
 }
 
 #[cfg(test)]

@@ -1,14 +1,17 @@
-//! One provider's attempt at a turn, up to its end or its failure.
+//! One provider's attempt at a turn: step by step to its first sentence, then to its end.
 
 use std::time::{Duration, Instant};
 
 use anima_provider::{EventStream, FinishReason, ProviderError, ProviderEvent, Request, Usage};
 use futures::StreamExt;
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::mpsc,
+    time::{Instant as Moment, timeout_at},
+};
 
 use super::milliseconds;
 use crate::{
-    registry::Entry,
+    registry::{Entry, health::Pass},
     turn::{EndReason, Outcome, Timing, TurnError, TurnErrorCode, TurnEvent, stages::Stages},
 };
 
@@ -16,7 +19,12 @@ use crate::{
 #[derive(Debug)]
 pub(super) enum AttemptError {
     /// Nothing has left yet and another provider may do better.
-    Transferable(TurnError),
+    Transferable {
+        /// What the turn has failed with, if nobody does better.
+        error: TurnError,
+        /// How long to wait before the same provider may do better, if it may.
+        repeat_after: Option<Duration>,
+    },
     /// The turn has failed.
     Final(TurnError),
 }
@@ -27,112 +35,197 @@ impl From<TurnError> for AttemptError {
             TurnErrorCode::InvalidRequest | TurnErrorCode::NotFound | TurnErrorCode::Internal => {
                 Self::Final(error)
             }
-            _ => Self::Transferable(error),
+            _ => Self::Transferable { error, repeat_after: None },
         }
     }
 }
 
+/// What a step of an attempt came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// So many are served before it.
+    Queued(u32),
+    /// The provider works on it from now on.
+    Admitted,
+    /// It has begun to speak, and has no sentence yet.
+    Spoke,
+    /// Nothing that anybody waits for.
+    Other,
+    /// Its first sentence is there, or its end: the turn may be given to it.
+    Ready,
+}
+
 /// One provider's attempt at a turn.
-pub(super) struct Attempt<'a> {
-    entry: &'a Entry,
+///
+/// It keeps everything for itself until it is given the turn by [`Attempt::finish`].
+pub(super) struct Attempt {
+    entry: Entry,
+    pass: Pass,
+    stream: EventStream,
     stages: Stages,
     began: Instant,
-    events: &'a mpsc::Sender<Vec<TurnEvent>>,
-    /// What waits for the commit point; `None` after it.
-    pending: Option<Vec<TurnEvent>>,
+    /// What waits to be told.
+    held: Vec<TurnEvent>,
     timing: Timing,
     /// Tokens asked and given, as far as we can tell without the provider.
     counted: Usage,
     admitted: bool,
+    /// Until when the next event has to come; set when it is first waited for.
+    patience: Option<Moment>,
+    /// Whether the turn is its.
+    committed: bool,
+    /// How it ended.
+    end: Option<(EndReason, Option<Usage>)>,
 }
 
-impl<'a> Attempt<'a> {
-    pub(super) fn new(
-        entry: &'a Entry,
+impl Attempt {
+    /// Asks the provider.
+    pub(super) async fn open(
+        entry: Entry,
+        mut pass: Pass,
         stages: Stages,
+        request: Request,
         began: Instant,
-        events: &'a mpsc::Sender<Vec<TurnEvent>>,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, AttemptError> {
+        let prompt_tokens = entry.provider.count_tokens(&request).unwrap_or(0);
+        let prompt_tokens = u32::try_from(prompt_tokens).unwrap_or(u32::MAX);
+        pass.asked();
+        let stream = match entry.provider.generate(request).await {
+            Ok(stream) => stream,
+            Err(error) => return Err(failure(&entry, &mut pass, &error, false, false)),
+        };
+        Ok(Self {
             entry,
+            pass,
+            stream,
             stages,
             began,
-            events,
-            pending: Some(Vec::new()),
+            held: Vec::new(),
             timing: Timing::default(),
-            counted: Usage { estimated: true, ..Usage::default() },
+            counted: Usage { prompt_tokens, completion_tokens: 0, estimated: true },
             admitted: false,
-        }
+            patience: None,
+            committed: false,
+            end: None,
+        })
     }
 
-    pub(super) async fn run(mut self, request: Request) -> Result<Outcome, AttemptError> {
-        let prompt_tokens = self.entry.provider.count_tokens(&request).unwrap_or(0);
-        self.counted.prompt_tokens = u32::try_from(prompt_tokens).unwrap_or(u32::MAX);
-        let mut stream = match self.entry.provider.generate(request).await {
-            Ok(stream) => stream,
-            Err(error) => return Err(self.failure(&error)),
-        };
+    /// The provider's name.
+    pub(super) fn name(&self) -> &str {
+        self.entry.provider.name()
+    }
+
+    /// Waits for what comes next. Giving up waiting loses nothing.
+    ///
+    /// # Errors
+    /// When the attempt fails, which ends it.
+    pub(super) async fn step(&mut self) -> Result<Step, AttemptError> {
+        let event = self.next().await;
+        event.and_then(|event| self.take(event)).map_err(|error| {
+            failure(&self.entry, &mut self.pass, &error, self.admitted, self.committed)
+        })
+    }
+
+    /// Gives the turn to this attempt, and tells everything up to its end.
+    ///
+    /// # Errors
+    /// When it fails, which is the turn's failure.
+    pub(super) async fn finish(
+        mut self,
+        events: &mpsc::Sender<Vec<TurnEvent>>,
+    ) -> Result<Outcome, TurnError> {
+        self.committed = true;
         loop {
-            match self.next(&mut stream).await {
-                Ok(ProviderEvent::Queued { ahead }) => {
-                    self.send(vec![TurnEvent::Queued { ahead }]).await;
+            let held = std::mem::take(&mut self.held);
+            if !held.is_empty() {
+                // The turn was given up: its task ends at the next await.
+                let _ = events.send(held).await;
+            }
+            if let Some((reason, usage)) = self.end.take() {
+                return Ok(self.outcome(reason, usage));
+            }
+            match self.step().await {
+                Ok(_) => {}
+                Err(AttemptError::Final(error) | AttemptError::Transferable { error, .. }) => {
+                    return Err(error);
                 }
-                Ok(ProviderEvent::Admitted { model }) => {
-                    self.admitted = true;
-                    self.timing.queued_ms = milliseconds(self.began);
-                    let provider = self.entry.provider.name().to_owned();
-                    self.tell(vec![TurnEvent::Started { provider, model }]).await;
-                }
-                Ok(ProviderEvent::Reasoning(text)) => {
-                    self.tell(vec![TurnEvent::Reasoning(text)]).await;
-                }
-                // Neither is asked for in a conversation that is spoken.
-                Ok(ProviderEvent::Logprobs(_) | ProviderEvent::Tool(_)) => {}
-                Ok(ProviderEvent::Text(text)) => {
-                    self.timing.first_token_ms.get_or_insert(milliseconds(self.began));
-                    self.counted.completion_tokens += 1;
-                    let released = self.stages.push(&text);
-                    self.release(released).await;
-                    if self.stages.is_full() {
-                        // Dropping the stream stops the generation.
-                        let usage = self.counted;
-                        return Ok(self.outcome(EndReason::Complete, Some(usage)));
-                    }
-                }
-                Ok(ProviderEvent::Done { reason, usage }) => return self.end(reason, usage).await,
-                Err(error) => return Err(self.failure(&error)),
             }
         }
     }
 
     /// The next event. Once the provider works on the request, it has a deadline.
-    async fn next(&self, stream: &mut EventStream) -> Result<ProviderEvent, ProviderError> {
+    async fn next(&mut self) -> Result<ProviderEvent, ProviderError> {
         let patience = if self.admitted { self.entry.first_token } else { PATIENCE };
-        let next = timeout(patience, stream.next()).await;
+        let until = *self.patience.get_or_insert_with(|| Moment::now() + patience);
+        let next = timeout_at(until, self.stream.next()).await;
+        self.patience = None;
         let next = next.map_err(|_| ProviderError::Timeout(patience))?;
         next.unwrap_or_else(|| Err(ProviderError::Protocol("the answer has no end".into())))
     }
 
-    async fn end(
-        mut self,
-        reason: FinishReason,
-        usage: Option<Usage>,
-    ) -> Result<Outcome, AttemptError> {
-        let released = self.stages.finish();
-        self.release(released).await;
-        if self.pending.is_some() && reason != FinishReason::Filtered {
-            return Err(self.failure(&ProviderError::Protocol("the answer is empty".into())));
+    fn take(&mut self, event: ProviderEvent) -> Result<Step, ProviderError> {
+        match event {
+            ProviderEvent::Queued { ahead } => {
+                self.pass.queued();
+                return Ok(Step::Queued(ahead));
+            }
+            ProviderEvent::Admitted { model } => {
+                self.admitted = true;
+                self.pass.admitted(&model);
+                self.timing.queued_ms = milliseconds(self.began);
+                let provider = self.entry.provider.name().to_owned();
+                self.held.push(TurnEvent::Started { provider, model });
+                return Ok(Step::Admitted);
+            }
+            ProviderEvent::Reasoning(text) => self.held.push(TurnEvent::Reasoning(text)),
+            ProviderEvent::Text(text) => return Ok(self.hear(&text)),
+            // Neither is asked for in a conversation that is spoken.
+            ProviderEvent::Logprobs(_) | ProviderEvent::Tool(_) => {}
+            ProviderEvent::Done { reason, usage } => {
+                let released = self.stages.finish();
+                self.release(released);
+                if self.timing.first_sentence_ms.is_none() && reason != FinishReason::Filtered {
+                    return Err(ProviderError::Protocol("the answer is empty".into()));
+                }
+                let reason = match reason {
+                    FinishReason::Stop | FinishReason::ToolCalls => EndReason::Complete,
+                    FinishReason::Length => EndReason::Length,
+                    FinishReason::Filtered => EndReason::Filtered,
+                };
+                self.end = Some((reason, usage));
+                return Ok(Step::Ready);
+            }
         }
-        self.commit().await;
-        let reason = match reason {
-            FinishReason::Stop | FinishReason::ToolCalls => EndReason::Complete,
-            FinishReason::Length => EndReason::Length,
-            FinishReason::Filtered => EndReason::Filtered,
-        };
-        Ok(self.outcome(reason, usage))
+        Ok(Step::Other)
+    }
+
+    /// Puts a piece of text through the stages.
+    fn hear(&mut self, text: &str) -> Step {
+        if self.timing.first_token_ms.is_none() {
+            self.timing.first_token_ms = Some(milliseconds(self.began));
+            self.pass.first_token();
+        }
+        self.counted.completion_tokens += 1;
+        let released = self.stages.push(text);
+        self.release(released);
+        if self.stages.is_full() {
+            // Dropping the stream stops the generation.
+            self.end = Some((EndReason::Complete, Some(self.counted)));
+        }
+        let ready = self.end.is_some() || self.timing.first_sentence_ms.is_some();
+        if ready { Step::Ready } else { Step::Spoke }
+    }
+
+    fn release(&mut self, events: Vec<TurnEvent>) {
+        if events.iter().any(|event| matches!(event, TurnEvent::Delta(_))) {
+            self.timing.first_sentence_ms.get_or_insert(milliseconds(self.began));
+            self.pass.first_sentence();
+        }
+        self.held.extend(events);
     }
 
     fn outcome(mut self, reason: EndReason, usage: Option<Usage>) -> Outcome {
+        self.pass.answered();
         self.timing.total_ms = milliseconds(self.began);
         Outcome {
             reason,
@@ -142,41 +235,30 @@ impl<'a> Attempt<'a> {
             timing: self.timing,
         }
     }
+}
 
-    async fn release(&mut self, events: Vec<TurnEvent>) {
-        if events.iter().any(|event| matches!(event, TurnEvent::Delta(_))) {
-            self.timing.first_sentence_ms.get_or_insert(milliseconds(self.began));
-            self.commit().await;
+/// What a failure of the provider means for the turn; it is noted.
+fn failure(
+    entry: &Entry,
+    pass: &mut Pass,
+    error: &ProviderError,
+    admitted: bool,
+    committed: bool,
+) -> AttemptError {
+    let told = TurnError::from_provider(entry.provider.name(), error);
+    pass.failed(error, told.loggable());
+    if committed || !error.is_transferable() {
+        return AttemptError::Final(told);
+    }
+    let repeat_after = match error {
+        ProviderError::Unavailable(_) => Some(Duration::ZERO),
+        // Before admission it is our own queue that is full, and that is no place to come back to soon.
+        ProviderError::RateLimited { retry_after: Some(wait) } if admitted => {
+            Some(*wait).filter(|wait| *wait <= SHORT_WAIT)
         }
-        self.tell(events).await;
-    }
-
-    /// From here on the turn belongs to this provider.
-    async fn commit(&mut self) {
-        if let Some(pending) = self.pending.take() {
-            self.send(pending).await;
-        }
-    }
-
-    async fn tell(&mut self, events: Vec<TurnEvent>) {
-        match &mut self.pending {
-            Some(pending) => pending.extend(events),
-            None => self.send(events).await,
-        }
-    }
-
-    async fn send(&self, events: Vec<TurnEvent>) {
-        if !events.is_empty() {
-            // The turn was given up: its task ends at the next await.
-            let _ = self.events.send(events).await;
-        }
-    }
-
-    fn failure(&self, error: &ProviderError) -> AttemptError {
-        let transferable = self.pending.is_some() && error.is_transferable();
-        let error = TurnError::from_provider(self.entry.provider.name(), error);
-        if transferable { AttemptError::Transferable(error) } else { AttemptError::Final(error) }
-    }
+        _ => None,
+    };
+    AttemptError::Transferable { error: told, repeat_after }
 }
 
 /// How long a turn waits for a change of its place in a queue, before the provider counts as dead.
@@ -184,3 +266,6 @@ const PATIENCE: Duration = Duration::from_mins(10);
 
 /// How long to stay away from a provider that is at its limit and does not say.
 pub(super) const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// How long a turn waits at most for a provider that is at its limit.
+const SHORT_WAIT: Duration = Duration::from_secs(2);

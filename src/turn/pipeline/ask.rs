@@ -1,0 +1,337 @@
+//! Who is asked, in which order and how often: the one retry loop of the service.
+//!
+//! First the candidates in their order, each as soon as the one before has failed; going on to the
+//! next one is what they are there for and costs nothing of the budget. Then, while the budget and
+//! the time allow it, those whose failure may be over by now. Whoever is asked, the turn is given to
+//! the first one that has a sentence, and from then on it is its alone.
+
+use std::time::{Duration, Instant};
+
+use tokio::{
+    sync::mpsc,
+    time::{Instant as Moment, sleep_until, timeout_at},
+};
+use tracing::{info, warn};
+
+use super::{
+    Conversation, Job,
+    admission::random,
+    attempt::{Attempt, AttemptError, Step},
+};
+use crate::{
+    registry::{
+        Entry,
+        health::{Ending, Resting},
+    },
+    turn::{
+        Outcome, TurnError, TurnErrorCode, TurnEvent,
+        prompt::{Persona, Style},
+        stages::Stages,
+    },
+};
+
+/// How long to wait before the first repetition at least; the next one waits twice as long.
+const BACKOFF: Duration = Duration::from_millis(200);
+
+/// Someone who may answer.
+struct Candidate {
+    entry: Entry,
+    stands: Stands,
+}
+
+/// Whether a candidate is asked again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    /// It was not asked yet.
+    Fresh,
+    /// It may be asked again from then on.
+    Again(Moment),
+    /// It is not asked any more.
+    Out,
+}
+
+/// A turn that looks for its answer.
+pub(super) struct Asking<'a> {
+    conversation: &'a Conversation,
+    job: &'a Job,
+    persona: &'a Persona,
+    style: &'a Style,
+    began: Instant,
+    events: &'a mpsc::Sender<Vec<TurnEvent>>,
+    candidates: Vec<Candidate>,
+    /// After this nothing is repeated.
+    deadline: Moment,
+    repeats: u32,
+    hedged: bool,
+    /// What the turn has failed with, if nobody answers.
+    error: Option<TurnError>,
+}
+
+impl<'a> Asking<'a> {
+    pub(super) fn new(
+        conversation: &'a Conversation,
+        job: &'a Job,
+        began: Instant,
+        events: &'a mpsc::Sender<Vec<TurnEvent>>,
+    ) -> Result<Self, TurnError> {
+        let persona = conversation.persona(&job.turn, &job.settings)?;
+        let style = conversation.style(&job.turn, persona)?;
+        let candidates = conversation.candidates(&job.turn, &job.settings, persona)?;
+        let fresh = |entry| Candidate { entry, stands: Stands::Fresh };
+        let patience = Duration::from_millis(conversation.asking.first_sentence_ms);
+        Ok(Self {
+            conversation,
+            job,
+            persona,
+            style,
+            began,
+            events,
+            candidates: candidates.into_iter().map(fresh).collect(),
+            deadline: Moment::now() + patience,
+            repeats: 0,
+            hedged: false,
+            error: None,
+        })
+    }
+
+    /// Asks until somebody answers.
+    ///
+    /// # Errors
+    /// When nobody does, or the one with the first sentence fails after it.
+    pub(super) async fn run(mut self) -> Result<Outcome, TurnError> {
+        self.conversation.budget.add_turn(Moment::now());
+        while let Some((index, repeated)) = self.next().await {
+            let found = if repeated {
+                let deadline = self.deadline;
+                match timeout_at(deadline, self.ask(index)).await {
+                    Ok(found) => found?,
+                    Err(_) => break,
+                }
+            } else {
+                self.ask(index).await?
+            };
+            let Some(attempt) = found else { continue };
+            let name = attempt.name().to_owned();
+            let outcome = attempt.finish(self.events).await?;
+            let (total, first) = (outcome.timing.total_ms, outcome.timing.first_sentence_ms);
+            info!(provider.name = name, reason = ?outcome.reason, total_ms = total, first_sentence_ms = first,
+                "Answered turn {} with {name}", self.job.turn.id);
+            return Ok(outcome);
+        }
+        let nobody = || TurnError::new(TurnErrorCode::Internal, "no provider is configured");
+        Err(self.error.unwrap_or_else(nobody))
+    }
+
+    /// Who is asked next, and whether it is a repetition, which waits for its time.
+    async fn next(&mut self) -> Option<(usize, bool)> {
+        let fresh = |candidate: &Candidate| candidate.stands == Stands::Fresh;
+        if let Some(index) = self.candidates.iter().position(fresh) {
+            return Some((index, false));
+        }
+        let retry = &self.conversation.asking.retry;
+        if self.repeats >= retry.per_turn {
+            return None;
+        }
+        let again = self.candidates.iter().enumerate().filter_map(|(index, candidate)| {
+            match candidate.stands {
+                Stands::Again(at) if !candidate.entry.health.is_resting(at) => Some((at, index)),
+                _ => None,
+            }
+        });
+        let (at, index) = again.min().filter(|(at, _)| *at < self.deadline)?;
+        if !self.conversation.budget.take(retry, Moment::now()) {
+            return None;
+        }
+        sleep_until(at).await;
+        self.repeats += 1;
+        let name = self.candidates[index].entry.provider.name().to_owned();
+        metrics::counter!("anima_retries_total", "provider" => name).increment(1);
+        Some((index, true))
+    }
+
+    /// Asks a candidate, and another one beside it where that is wanted, up to the first sentence
+    /// of one of them; `None` when nobody comes to it.
+    ///
+    /// # Errors
+    /// When nobody else is to be asked either.
+    async fn ask(&mut self, index: usize) -> Result<Option<Attempt>, TurnError> {
+        let Some(mut first) = self.open(index).await? else { return Ok(None) };
+        let mut leading = index;
+        let mut second: Option<(usize, Attempt)> = None;
+        let mut hedge_at = None;
+        // An error of the second one that would end the turn, if the first one did not go on.
+        let mut held = None;
+        loop {
+            let (is_first, step) = tokio::select! {
+                biased;
+                step = first.step() => (true, step),
+                step = step_of(&mut second) => (false, step),
+                () = until(hedge_at) => {
+                    hedge_at = None;
+                    match self.hedge().await {
+                        Ok(opened) => second = opened,
+                        Err(error) => held = Some(error),
+                    }
+                    continue;
+                }
+            };
+            match (is_first, step) {
+                (true, Ok(Step::Queued(ahead))) => {
+                    if second.is_none() {
+                        // The turn was given up: its task ends at the next await.
+                        let _ = self.events.send(vec![TurnEvent::Queued { ahead }]).await;
+                    }
+                }
+                (true, Ok(Step::Admitted)) if second.is_none() => hedge_at = self.hedge_at(),
+                (true, Ok(Step::Spoke)) => hedge_at = None,
+                (true, Ok(Step::Ready)) => return Ok(Some(first)),
+                (false, Ok(Step::Ready)) => {
+                    let Some((_, attempt)) = second else { continue };
+                    let name = attempt.name().to_owned();
+                    metrics::counter!("anima_hedges_won_total", "provider" => name).increment(1);
+                    return Ok(Some(attempt));
+                }
+                (_, Ok(_)) => {}
+                (true, Err(error)) => {
+                    hedge_at = None;
+                    self.failed(leading, error)?;
+                    match second.take() {
+                        Some((index, attempt)) => (leading, first) = (index, attempt),
+                        None => return held.map_or(Ok(None), Err),
+                    }
+                }
+                (false, Err(error)) => {
+                    let Some((index, _)) = second.take() else { continue };
+                    held = self.failed(index, error).err();
+                }
+            }
+        }
+    }
+
+    /// Opens an attempt; `None` when it comes to nothing.
+    ///
+    /// # Errors
+    /// When nobody else is to be asked either.
+    async fn open(&mut self, index: usize) -> Result<Option<Attempt>, TurnError> {
+        self.candidates[index].stands = Stands::Out;
+        let entry = self.candidates[index].entry.clone();
+        let pass = match entry.health.enter(self.conversation.asking.breaker) {
+            Ok(pass) => pass,
+            Err(resting) => {
+                let name = entry.provider.name().to_owned();
+                let error = left_alone(&name, resting);
+                metrics::counter!("anima_provider_skipped_total", "provider" => name).increment(1);
+                self.error =
+                    Some(self.error.take().map_or(error.clone(), |known| sooner(known, error)));
+                return Ok(None);
+            }
+        };
+        let attempt = async {
+            let (request, limit) =
+                self.conversation.request(self.job, self.persona, self.style, &entry)?;
+            let stages = if entry.provider.capabilities().verbatim {
+                Stages::for_speech()
+            } else {
+                Stages::new(limit, &self.style.cut)
+            };
+            Attempt::open(entry, pass, stages, request, self.began).await
+        };
+        match attempt.await {
+            Ok(attempt) => Ok(Some(attempt)),
+            Err(error) => self.failed(index, error).map(|()| None),
+        }
+    }
+
+    /// Notes that an attempt came to nothing.
+    ///
+    /// # Errors
+    /// When nobody else is to be asked either.
+    fn failed(&mut self, index: usize, error: AttemptError) -> Result<(), TurnError> {
+        let (error, repeat_after) = match error {
+            AttemptError::Final(error) => return Err(error),
+            AttemptError::Transferable { error, repeat_after } => (error, repeat_after),
+        };
+        let candidate = &mut self.candidates[index];
+        let name = candidate.entry.provider.name();
+        let turn = &self.job.turn.id;
+        warn!(
+            provider.name = name,
+            error = error.loggable(),
+            "{name} gave no answer to turn {turn}"
+        );
+        candidate.stands = repeat_after.map_or(Stands::Out, |wait| {
+            Stands::Again(Moment::now() + wait + backoff(self.repeats))
+        });
+        if self.repeats == 0 {
+            self.error = Some(error);
+        }
+        Ok(())
+    }
+
+    /// When somebody is asked beside the first one, if it says nothing until then.
+    fn hedge_at(&self) -> Option<Moment> {
+        let after = self.conversation.asking.hedge_ms;
+        let wanted = after > 0 && !self.hedged && self.repeats == 0;
+        wanted.then(|| Moment::now() + Duration::from_millis(after))
+    }
+
+    /// Asks the next candidate that is free, beside the one that is being asked.
+    ///
+    /// # Errors
+    /// When nobody else is to be asked either.
+    async fn hedge(&mut self) -> Result<Option<(usize, Attempt)>, TurnError> {
+        let free = |candidate: &Candidate| {
+            candidate.stands == Stands::Fresh && candidate.entry.health.is_free()
+        };
+        let Some(index) = self.candidates.iter().position(free) else { return Ok(None) };
+        if !self.conversation.budget.take(&self.conversation.asking.retry, Moment::now()) {
+            return Ok(None);
+        }
+        self.hedged = true;
+        let name = self.candidates[index].entry.provider.name().to_owned();
+        metrics::counter!("anima_hedges_total", "provider" => name).increment(1);
+        Ok(self.open(index).await?.map(|attempt| (index, attempt)))
+    }
+}
+
+/// The next step of the attempt that was opened beside the first one, if one was.
+async fn step_of(second: &mut Option<(usize, Attempt)>) -> Result<Step, AttemptError> {
+    match second {
+        Some((_, attempt)) => attempt.step().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until then; for ever without a time.
+async fn until(moment: Option<Moment>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// How long to wait before a repetition: half of it is chance, or all turns would come back at once.
+fn backoff(repeats: u32) -> Duration {
+    let most = BACKOFF.saturating_mul(2 << repeats.min(8));
+    most / 2 + most / 2 * u32::from(random().to_le_bytes()[0]) / 256
+}
+
+/// The failure of a turn whose provider is left alone.
+fn left_alone(name: &str, resting: Resting) -> TurnError {
+    let code = match resting.cause {
+        Ending::Unauthorized => TurnErrorCode::ProviderUnauthorized,
+        Ending::RateLimited => TurnErrorCode::Overloaded,
+        _ => TurnErrorCode::ProviderUnavailable,
+    };
+    let message = format!("{name} is not asked for a while: {}", resting.cause.words());
+    let wait = u64::try_from(resting.remaining.as_millis()).unwrap_or(u64::MAX);
+    TurnError { retry_after_ms: Some(wait.max(1)), ..TurnError::new(code, message) }
+}
+
+/// Of two failures the one after which another attempt makes sense sooner.
+fn sooner(known: TurnError, other: TurnError) -> TurnError {
+    match (known.retry_after_ms, other.retry_after_ms) {
+        (Some(one), Some(two)) if two < one => other,
+        _ => known,
+    }
+}

@@ -1,0 +1,60 @@
+//! What a provider is asked: the prompt, with as much of the history as its context holds.
+
+use anima_provider::Request;
+
+use super::{Conversation, Job};
+use crate::{
+    registry::Entry,
+    turn::{
+        Task, TurnError, TurnErrorCode,
+        prompt::{Ingredients, Persona, Style},
+    },
+};
+
+impl Conversation {
+    /// The request to a provider, with as much of the history as its context holds, and the limit
+    /// of the answer's length.
+    pub(super) fn request(
+        &self,
+        job: &Job,
+        persona: &Persona,
+        style: &Style,
+        entry: &Entry,
+    ) -> Result<(Request, Option<u32>), TurnError> {
+        let Task::Answer { said, images } = &job.turn.task else {
+            return Err(TurnError::new(TurnErrorCode::Internal, "there is nothing to ask a model"));
+        };
+        let capabilities = entry.provider.capabilities();
+        if !images.is_empty() && !capabilities.images {
+            let message = format!("the provider {} does not look at images", entry.provider.name());
+            return Err(TurnError::new(TurnErrorCode::Unsupported, message));
+        }
+        // Whoever gives words back is asked about these alone: a prompt may join them with older ones.
+        let mut earlier = if capabilities.verbatim { &[] } else { job.earlier.as_slice() };
+        loop {
+            let ingredients = Ingredients {
+                persona,
+                style,
+                earlier,
+                knowledge: &job.turn.context.knowledge,
+                said: said.as_str(),
+                images,
+            };
+            let prompt = ingredients.prompt(&self.prompts, capabilities)?;
+            let choice = &job.turn.choice;
+            let sampling =
+                choice.sampling.clone().or(&prompt.sampling).or(&choice.surface_sampling);
+            let reserved =
+                usize::try_from(sampling.max_tokens.unwrap_or(256)).unwrap_or(usize::MAX);
+            let request = Request::new(prompt.input, sampling, job.lane.clone());
+            let fits = match (entry.provider.count_tokens(&request), capabilities.context_length) {
+                (Some(tokens), Some(context)) => tokens + reserved.min(context / 2) <= context,
+                _ => true,
+            };
+            match earlier {
+                [_, rest @ ..] if !fits => earlier = rest,
+                _ => return Ok((request, ingredients.limit())),
+            }
+        }
+    }
+}
