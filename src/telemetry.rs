@@ -98,38 +98,18 @@ pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io::{self, Write},
-        sync::Arc,
-    };
-
     use tracing::{debug, error, subscriber::with_default, warn};
+    use tracing_subscriber::fmt::MakeWriter;
 
     use super::*;
 
-    /// A log that can be read.
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     #[test]
     fn no_filter_makes_libraries_show_headers_and_answers() {
-        let log = Log::default();
-        let writer = log.clone();
+        static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
         let subscriber = tracing_subscriber::registry()
             .with(filter_fn(is_harmless))
             .with(EnvFilter::new("trace,async_openai=trace,hyper=trace"))
-            .with(fmt::layer().with_writer(move || writer.clone()));
+            .with(fmt::layer().with_writer(|| LOG.make_writer()));
         with_default(subscriber, || {
             error!(target: "async_openai::client", "secret 1");
             debug!(target: "hyper::proto::h1", "secret 2");
@@ -137,7 +117,7 @@ mod tests {
             warn!(target: "hyper::proto::h1", "worth knowing");
             debug!("our own");
         });
-        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let log = String::from_utf8(LOG.lock().unwrap().clone()).unwrap();
         assert!(!log.contains("secret"), "{log}");
         assert!(log.contains("worth knowing") && log.contains("our own"), "{log}");
     }

@@ -1,11 +1,6 @@
 //! Secrets go to the server and nowhere else.
 
-use std::{
-    error::Error,
-    fmt::Write as _,
-    io::{self, Write},
-    sync::{Arc, Mutex},
-};
+use std::{error::Error, fmt::Write, sync::Mutex};
 
 use anima_provider::Provider;
 use anima_remote::{ChatGlmSettings, GeminiSettings, OpenAiSettings, RemoteProvider, SecretSource};
@@ -18,29 +13,6 @@ use tracing_subscriber::{
 };
 
 use crate::support::question;
-
-/// Where the log goes.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
 
 /// An error with everything under it, in both forms.
 fn told(error: &(dyn Error + 'static)) -> String {
@@ -89,10 +61,10 @@ fn provider(kind: &str, settings: Value, key: &str) -> (Result<RemoteProvider, S
 
 #[tokio::test]
 async fn thirty_secrets_are_in_no_error_no_log_and_no_debug_output() {
-    let log = Log::default();
+    static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
     tracing_subscriber::registry()
         .with(EnvFilter::new("trace"))
-        .with(tracing_subscriber::fmt::layer().with_writer(log.clone()).with_ansi(false))
+        .with(tracing_subscriber::fmt::layer().with_writer(|| LOG.make_writer()).with_ansi(false))
         .init();
     let (mut canaries, mut encoded) = (Vec::new(), Vec::new());
     let mut canary = || {
@@ -154,7 +126,7 @@ async fn thirty_secrets_are_in_no_error_no_log_and_no_debug_output() {
             }
         }
     }
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = String::from_utf8(LOG.lock().unwrap().clone()).unwrap();
     assert!(log.contains("A provider said"), "the log is not looked at");
     assert!(asked == 40 && canaries.len() >= 30, "{asked} {}", canaries.len());
     for canary in canaries.iter().chain(&encoded) {
