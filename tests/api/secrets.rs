@@ -9,16 +9,16 @@ use std::{
 };
 
 use anima_upstream::{Plan, Upstream};
-use reqwest::Method;
+use reqwest::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
+    process::{Child, ChildStdout, Command},
     time::timeout,
 };
 
-use crate::helpers::{PATIENCE, http};
+use crate::helpers::PATIENCE;
 
 /// The kinds, and where each finds its server on the stand-in.
 const SERVERS: [(&str, &str, &str); 5] = [
@@ -103,8 +103,8 @@ impl Canaries {
         command
     }
 
-    /// Starts the service, whose log goes into a file.
-    async fn serve(&self) -> (Child, String) {
+    /// Starts the service, whose log goes into a file; what it writes is read as long as it runs.
+    async fn serve(&self) -> (Child, BufReader<ChildStdout>, String) {
         fs::write(self.folder.path().join("config/local.toml"), &self.profile).unwrap();
         let mut process = self
             .command("serve")
@@ -120,7 +120,8 @@ impl Canaries {
         timeout(4 * PATIENCE, greeting.read_line(&mut line)).await.unwrap().unwrap();
         let address = line.trim().strip_prefix("Anima listens on http://");
         let address = address.unwrap_or_else(|| panic!("it does not start: {}", self.log()));
-        (process, address.to_owned())
+        let address = address.to_owned();
+        (process, greeting, address)
     }
 
     fn log(&self) -> String {
@@ -168,9 +169,12 @@ async fn thirty_secrets_are_in_no_log_no_answer_and_nothing_that_operators_are_s
     );
     let names: Vec<_> = (0..SERVERS.len()).map(|at| canaries.provider(at, &upstream)).collect();
     assert!(canaries.secrets.len() >= 30, "{}", canaries.secrets.len());
-    let (_process, address) = canaries.serve().await;
+    let (_process, _greeting, address) = canaries.serve().await;
+    // No connection outlives its request: the service closes those that are idle for seconds.
+    let http = Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(4 * PATIENCE);
+    let http = http.build().unwrap();
     let get = async |path: &str| {
-        let request = http().request(Method::GET, format!("http://{address}{path}"));
+        let request = http.get(format!("http://{address}{path}"));
         request.send().await.unwrap().text().await.unwrap()
     };
     let mut answered = 0;
@@ -179,7 +183,7 @@ async fn thirty_secrets_are_in_no_log_no_answer_and_nothing_that_operators_are_s
             upstream.set_plan(Plan::failing(fault.parse().unwrap()));
             let turn = json!({ "question": "你好", "model_name": name });
             let url = format!("http://{address}/llm_response/");
-            let answer = http().post(url).json(&turn).send().await.unwrap();
+            let answer = http.post(url).json(&turn).send().await.unwrap();
             answered += usize::from(answer.status().is_success());
             canaries.look("an answer", &answer.text().await.unwrap());
         }
