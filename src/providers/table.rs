@@ -74,7 +74,13 @@ fn state(provider: &Value) -> String {
     match breaker["state"].as_str() {
         Some("open") => {
             let seconds = breaker["remaining_ms"].as_u64().unwrap_or_default().div_ceil(1000);
-            format!("open {seconds}s ({})", breaker["cause"].as_str().unwrap_or("failed"))
+            let cause = breaker["cause"].as_str().unwrap_or("failed");
+            // When its time is over the next turn tries it.
+            if seconds == 0 {
+                format!("due ({cause})")
+            } else {
+                format!("open {seconds}s ({cause})")
+            }
         }
         Some("half_open") => "being tried".to_owned(),
         _ => cell(provider["state"].as_str().unwrap_or("ready")),

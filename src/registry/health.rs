@@ -130,8 +130,13 @@ impl Health {
     /// # Errors
     /// How long it is left alone, and why.
     pub fn enter(self: &Arc<Self>, settings: BreakerSettings) -> Result<Pass, Resting> {
-        let tries = lock(&self.breaker).enter(Instant::now())?;
-        if tries {
+        let (tries, changed) = {
+            let mut breaker = lock(&self.breaker);
+            let before = breaker.stands();
+            let tries = breaker.enter(Instant::now())?;
+            (tries, breaker.stands() != before)
+        };
+        if changed {
             self.show_breaker();
         }
         Ok(Pass::new(Arc::clone(self), settings, tries))
@@ -177,6 +182,9 @@ impl Health {
         match breaker.stands() {
             Stands::Closed => BreakerReport::Closed,
             Stands::Trying => BreakerReport::HalfOpen,
+            Stands::Open(until) if until <= now && !breaker.has_to_be_tried() => {
+                BreakerReport::Closed
+            }
             Stands::Open(until) => BreakerReport::Open {
                 remaining_ms: milliseconds(until.saturating_duration_since(now)),
                 cause: breaker.cause(),

@@ -139,7 +139,7 @@ async fn a_provider_that_fails_in_a_row_is_left_alone_until_one_turn_has_tried_i
     let app = TestApp::start_with(vec![shaky.clone(), answering("steady", "稳。")], |settings| {
         settings.turn.retry.per_turn = 0;
         settings.turn.breaker.failures = 3;
-        settings.turn.breaker.open_ms = 1_500;
+        settings.turn.breaker.open_ms = 2_500;
     })
     .await;
     let (mut client, _) = Client::join(&app, "").await;
@@ -152,7 +152,7 @@ async fn a_provider_that_fails_in_a_row_is_left_alone_until_one_turn_has_tried_i
     assert_eq!(metric(&app, state).await, 2);
     assert_eq!(metric(&app, "anima_provider_skipped_total{provider=\"shaky\"} ").await, 3);
     well.store(true, Ordering::SeqCst);
-    sleep(Duration::from_millis(1_600)).await;
+    sleep(Duration::from_millis(2_600)).await;
     for number in 0..3 {
         let told = client.ask(&format!("b{number}"), "你好").await;
         assert_eq!(told.finished("complete"), SENTENCES.concat());
@@ -193,8 +193,11 @@ async fn how_long_a_provider_asks_us_to_stay_away_is_obeyed() {
         assert_eq!(body["error"]["code"], "overloaded");
     }
     assert_eq!(provider.requests().len(), 1);
+    let state = "anima_provider_breaker_state{provider=\"busy\"} ";
+    assert_eq!(metric(&app, state).await, 2);
     sleep(wait).await;
     assert_eq!(turn(&app).await.0, StatusCode::OK);
+    assert_eq!(metric(&app, state).await, 0);
 }
 
 #[tokio::test]

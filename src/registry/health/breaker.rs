@@ -59,6 +59,12 @@ impl Breaker {
         self.cause
     }
 
+    /// Whether one attempt has to show that what it was opened for is over. A limit is over when its
+    /// time is.
+    pub(super) fn has_to_be_tried(&self) -> bool {
+        self.cause != Ending::RateLimited
+    }
+
     /// Why nobody may ask now, if so.
     pub(super) fn resting(&self, now: Instant) -> Option<Resting> {
         let remaining = match self.stands {
@@ -74,8 +80,7 @@ impl Breaker {
         if let Some(resting) = self.resting(now) {
             return Err(resting);
         }
-        // A limit is over when its time is; anything else has to be tried.
-        let tries = self.stands != Stands::Closed && self.cause != Ending::RateLimited;
+        let tries = self.stands != Stands::Closed && self.has_to_be_tried();
         self.stands = if tries { Stands::Trying } else { Stands::Closed };
         Ok(tries)
     }
