@@ -339,6 +339,7 @@ mod tests {
         let settings = load("").unwrap();
         assert_eq!(settings.server.port, 7871);
         assert!(settings.server.host.is_loopback());
+        assert_eq!(settings.turn.asking(), AskSettings::default());
     }
 
     #[test]
@@ -359,6 +360,10 @@ mod tests {
         assert!(listen.contains("server.listen") && listen.contains("192.0.2.1"), "{listen}");
         let idle = message("[session]\nidle_seconds = 0");
         assert!(idle.contains("session.idle_seconds"), "{idle}");
+        let share = message("[turn.retry]\nshare = 20.0");
+        assert!(share.contains("turn.retry.share") && share.contains("1.0"), "{share}");
+        let rest = message("[turn.breaker]\nopen_ms = 90000");
+        assert!(rest.contains("turn.breaker.max_open_ms"), "{rest}");
         let provider = message("[turn]\nprovider = \"dmo\"");
         assert!(
             provider.contains("turn.provider") && provider.contains("did you mean `demo`"),

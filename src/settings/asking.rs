@@ -73,6 +73,6 @@ pub struct BreakerSettings {
 
 impl Default for BreakerSettings {
     fn default() -> Self {
-        Self { failures: 5, open_ms: 2_000, max_open_ms: 60_000, unauthorized_ms: 300_000 }
+        Self { failures: 5, open_ms: 2_000, max_open_ms: 30_000, unauthorized_ms: 300_000 }
     }
 }

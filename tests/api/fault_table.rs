@@ -72,7 +72,7 @@ fn is_full() -> bool {
 }
 
 fn runs() -> usize {
-    if is_full() { 50 } else { 3 }
+    if is_full() { 50 } else { 2 }
 }
 
 /// A turn as it came over server-sent events.

@@ -25,11 +25,7 @@ use crate::{
         Entry,
         health::{Ending, Resting},
     },
-    turn::{
-        Outcome, TurnError, TurnErrorCode, TurnEvent,
-        prompt::{Persona, Style},
-        stages::Stages,
-    },
+    turn::{Outcome, TurnError, TurnErrorCode, TurnEvent},
 };
 
 /// How long to wait before the first repetition at least; the next one waits twice as long.
@@ -56,8 +52,6 @@ enum Stands {
 pub(super) struct Asking<'a> {
     conversation: &'a Conversation,
     job: &'a Job,
-    persona: &'a Persona,
-    style: &'a Style,
     began: Instant,
     events: &'a mpsc::Sender<Vec<TurnEvent>>,
     candidates: Vec<Candidate>,
@@ -76,16 +70,12 @@ impl<'a> Asking<'a> {
         began: Instant,
         events: &'a mpsc::Sender<Vec<TurnEvent>>,
     ) -> Result<Self, TurnError> {
-        let persona = conversation.persona(&job.turn, &job.settings)?;
-        let style = conversation.style(&job.turn, persona)?;
-        let candidates = conversation.candidates(&job.turn, &job.settings, persona)?;
+        let candidates = conversation.asked(job)?;
         let fresh = |entry| Candidate { entry, stands: Stands::Fresh };
         let patience = Duration::from_millis(conversation.asking.first_sentence_ms);
         Ok(Self {
             conversation,
             job,
-            persona,
-            style,
             began,
             events,
             candidates: candidates.into_iter().map(fresh).collect(),
@@ -170,13 +160,7 @@ impl<'a> Asking<'a> {
             }
         };
         let attempt = async {
-            let (request, limit) =
-                self.conversation.request(self.job, self.persona, self.style, &entry)?;
-            let stages = if entry.provider.capabilities().verbatim {
-                Stages::for_speech()
-            } else {
-                Stages::new(limit, &self.style.cut)
-            };
+            let (request, stages) = self.conversation.prepare(self.job, &entry)?;
             Attempt::open(entry, pass, stages, request, self.began).await
         };
         match attempt.await {

@@ -167,7 +167,7 @@ impl Attempt {
         match event {
             ProviderEvent::Queued { ahead } => {
                 self.pass.queued();
-                return Ok(Step::Queued(ahead));
+                Ok(Step::Queued(ahead))
             }
             ProviderEvent::Admitted { model } => {
                 self.admitted = true;
@@ -175,28 +175,14 @@ impl Attempt {
                 self.timing.queued_ms = milliseconds(self.began);
                 let provider = self.entry.provider.name().to_owned();
                 self.held.push(TurnEvent::Started { provider, model });
-                return Ok(Step::Admitted);
+                Ok(Step::Admitted)
             }
-            ProviderEvent::Reasoning(text) => self.held.push(TurnEvent::Reasoning(text)),
-            ProviderEvent::Text(text) => return Ok(self.hear(&text)),
+            ProviderEvent::Reasoning(text) => Ok(self.release(vec![TurnEvent::Reasoning(text)])),
+            ProviderEvent::Text(text) => Ok(self.hear(&text)),
             // Neither is asked for in a conversation that is spoken.
-            ProviderEvent::Logprobs(_) | ProviderEvent::Tool(_) => {}
-            ProviderEvent::Done { reason, usage } => {
-                let released = self.stages.finish();
-                self.release(released);
-                if self.timing.first_sentence_ms.is_none() && reason != FinishReason::Filtered {
-                    return Err(ProviderError::Protocol("the answer is empty".into()));
-                }
-                let reason = match reason {
-                    FinishReason::Stop | FinishReason::ToolCalls => EndReason::Complete,
-                    FinishReason::Length => EndReason::Length,
-                    FinishReason::Filtered => EndReason::Filtered,
-                };
-                self.end = Some((reason, usage));
-                return Ok(Step::Ready);
-            }
+            ProviderEvent::Logprobs(_) | ProviderEvent::Tool(_) => Ok(Step::Other),
+            ProviderEvent::Done { reason, usage } => self.close(reason, usage),
         }
-        Ok(Step::Other)
     }
 
     /// Puts a piece of text through the stages.
@@ -207,21 +193,38 @@ impl Attempt {
         }
         self.counted.completion_tokens += 1;
         let released = self.stages.push(text);
-        self.release(released);
+        let step = self.release(released);
         if self.stages.is_full() {
             // Dropping the stream stops the generation.
             self.end = Some((EndReason::Complete, Some(self.counted)));
+            return Step::Ready;
         }
-        let ready = self.end.is_some() || self.timing.first_sentence_ms.is_some();
-        if ready { Step::Ready } else { Step::Spoke }
+        if step == Step::Other { Step::Spoke } else { step }
     }
 
-    fn release(&mut self, events: Vec<TurnEvent>) {
+    /// Lets the stages say the rest.
+    fn close(&mut self, reason: FinishReason, usage: Option<Usage>) -> Result<Step, ProviderError> {
+        let released = self.stages.finish();
+        if self.release(released) == Step::Other && reason != FinishReason::Filtered {
+            return Err(ProviderError::Protocol("the answer is empty".into()));
+        }
+        let reason = match reason {
+            FinishReason::Stop | FinishReason::ToolCalls => EndReason::Complete,
+            FinishReason::Length => EndReason::Length,
+            FinishReason::Filtered => EndReason::Filtered,
+        };
+        self.end = Some((reason, usage));
+        Ok(Step::Ready)
+    }
+
+    /// Keeps events to be told. It is ready from the first one on that a listener would notice.
+    fn release(&mut self, events: Vec<TurnEvent>) -> Step {
         if events.iter().any(|event| matches!(event, TurnEvent::Delta(_))) {
             self.timing.first_sentence_ms.get_or_insert(milliseconds(self.began));
             self.pass.first_sentence();
         }
         self.held.extend(events);
+        if self.timing.first_sentence_ms.is_some() { Step::Ready } else { Step::Other }
     }
 
     fn outcome(mut self, reason: EndReason, usage: Option<Usage>) -> Outcome {

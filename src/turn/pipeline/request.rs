@@ -8,13 +8,33 @@ use crate::{
     turn::{
         Task, TurnError, TurnErrorCode,
         prompt::{Ingredients, Persona, Style},
+        stages::Stages,
     },
 };
 
 impl Conversation {
+    /// Those who are asked to answer a turn.
+    pub(super) fn asked(&self, job: &Job) -> Result<Vec<Entry>, TurnError> {
+        let persona = self.persona(&job.turn, &job.settings)?;
+        self.candidates(&job.turn, &job.settings, persona)
+    }
+
+    /// The request that a turn makes to a provider, and what its answer goes through.
+    pub(super) fn prepare(&self, job: &Job, entry: &Entry) -> Result<(Request, Stages), TurnError> {
+        let persona = self.persona(&job.turn, &job.settings)?;
+        let style = self.style(&job.turn, persona)?;
+        let (request, limit) = self.request(job, persona, style, entry)?;
+        let stages = if entry.provider.capabilities().verbatim {
+            Stages::for_speech()
+        } else {
+            Stages::new(limit, &style.cut)
+        };
+        Ok((request, stages))
+    }
+
     /// The request to a provider, with as much of the history as its context holds, and the limit
     /// of the answer's length.
-    pub(super) fn request(
+    fn request(
         &self,
         job: &Job,
         persona: &Persona,
