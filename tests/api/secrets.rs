@@ -21,8 +21,9 @@ use tokio::{
 use crate::helpers::PATIENCE;
 
 /// The kinds, and where each finds its server on the stand-in.
-const SERVERS: [(&str, &str, &str); 5] = [
+const SERVERS: [(&str, &str, &str); 6] = [
     ("openai", "/v1", ""),
+    ("openai", "/v1", "api = \"responses\""),
     ("openai", "/openai", "azure = { deployment = \"far\", api_version = \"2024-10-21\" }"),
     ("gemini", "/v1beta", ""),
     ("chatglm", "/api/paas/v4", "auth = \"bearer\""),

@@ -19,7 +19,7 @@ async fn app() -> TestApp {
     let app = TestApp::start_with(vec![broken, answering("steady", ANSWER)], |settings| {
         once_each(settings);
         settings.turn.breaker.failures = 1;
-        settings.turn.breaker.open_ms = 60_000;
+        settings.turn.breaker.open_ms = 30_000;
     })
     .await;
     let (mut client, _) = Client::join(&app, "").await;
@@ -42,7 +42,7 @@ async fn the_state_of_every_provider_is_told_on_this_machine() {
     assert_eq!((&broken["name"], &steady["name"]), (&json!("broken"), &json!("steady")));
     assert_eq!(broken["breaker"]["state"], "open");
     assert_eq!(broken["breaker"]["cause"], "unavailable");
-    assert!((50_000..=60_000).contains(&broken["breaker"]["remaining_ms"].as_u64().unwrap()));
+    assert!((20_000..=30_000).contains(&broken["breaker"]["remaining_ms"].as_u64().unwrap()));
     assert_eq!((&broken["attempts"], &broken["failures"]), (&json!(1), &json!(1)));
     assert_eq!(broken["last_error"]["message"], "broken: the provider is unavailable");
     assert_eq!(steady["breaker"], json!({ "state": "closed" }));
