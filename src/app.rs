@@ -1,7 +1,9 @@
 //! The service as a whole: it binds, wires, serves and drains.
 
 use std::{
-    fs, io, iter,
+    fs,
+    future::pending,
+    io, iter,
     net::{SocketAddr, TcpListener},
     num::NonZeroUsize,
     sync::Arc,
@@ -22,14 +24,18 @@ use crate::{
         redis::{RedisOptions, RedisStore},
     },
     registry::Registry,
+    reload::{Beginning, Reloader},
     session::Directory,
     settings::{HistorySettings, Settings, StoreKind},
     surface::{
-        self, House, Service,
+        self, Admin, House, Service,
         connection::{self, Connections},
     },
     telemetry,
-    turn::{pipeline::Conversation, prompt::Prompts},
+    turn::{
+        pipeline::{Conversation, Lineup},
+        prompt::Prompts,
+    },
 };
 
 /// How long a request that has begun may still take when the service ends, in seconds.
@@ -43,6 +49,7 @@ pub struct Application {
     service: watch::Sender<Service>,
     patience: Duration,
     metrics: PrometheusHandle,
+    reloader: Option<Arc<Reloader>>,
 }
 
 impl Application {
@@ -52,9 +59,11 @@ impl Application {
     /// # Errors
     /// When any of it fails; the message says what and where.
     pub async fn build(settings: Settings) -> anyhow::Result<Self> {
-        let ground = Ground::prepare(&settings)?;
-        let registry = Registry::load(&settings).await?;
-        Self::wire(settings, ground, registry)
+        let Ground { listeners, prompts, store } = Ground::prepare(&settings)?;
+        let max_turns = settings.server.max_turns;
+        let beginning = Beginning::load(&settings, prompts).await?;
+        let (conversation, reloader) = beginning.begin(|it| it.with_max_turns(max_turns));
+        Self::wire(settings, listeners, store, conversation, Some(reloader))
     }
 
     /// The same with providers that are ready already.
@@ -62,19 +71,22 @@ impl Application {
     /// # Errors
     /// As [`Application::build`].
     pub fn with_registry(settings: Settings, registry: Registry) -> anyhow::Result<Self> {
-        let ground = Ground::prepare(&settings)?;
-        Self::wire(settings, ground, registry)
+        let Ground { listeners, prompts, store } = Ground::prepare(&settings)?;
+        let (persona, asking) = (&settings.turn.persona, settings.turn.asking());
+        let lineup = Lineup::new(registry, Arc::new(prompts), persona, asking)?;
+        let conversation = Conversation::new(lineup).with_max_turns(settings.server.max_turns);
+        Self::wire(settings, listeners, store, Arc::new(conversation), None)
     }
 
-    fn wire(settings: Settings, ground: Ground, registry: Registry) -> anyhow::Result<Self> {
-        let Ground { listeners, prompts, store } = ground;
+    fn wire(
+        settings: Settings,
+        listeners: Vec<TcpListener>,
+        store: Arc<dyn HistoryStore>,
+        conversation: Arc<Conversation>,
+        reloader: Option<Arc<Reloader>>,
+    ) -> anyhow::Result<Self> {
         let metrics = telemetry::install_metrics()?;
-        let conversation =
-            Conversation::new(Arc::new(registry), Arc::new(prompts), &settings.turn.persona)?;
-        let conversation = conversation
-            .with_max_turns(settings.server.max_turns)
-            .with_asking(settings.turn.asking());
-        let conversation = Arc::new(conversation);
+        let admin = Admin::new(settings.admin_key()?, reloader.clone());
         let directory = Directory::new(
             store,
             Arc::clone(&conversation),
@@ -94,6 +106,7 @@ impl Application {
             settings.server,
             metrics.clone(),
             service.subscribe(),
+            admin,
         ));
         let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let mut server = HttpServer::new(move || {
@@ -120,7 +133,8 @@ impl Application {
         for listener in listeners {
             server = server.listen(listener)?;
         }
-        Ok(Self { address, server: server.run(), directory, service, patience, metrics })
+        let server = server.run();
+        Ok(Self { address, server, directory, service, patience, metrics, reloader })
     }
 
     /// Where it listens.
@@ -140,6 +154,7 @@ impl Application {
             ended = &mut server => return ended?,
             () = stop => {}
             () = telemetry::keep_up(self.metrics) => {}
+            () = follow(self.reloader) => {}
         }
         info!("Shutting down: running turns have {} ms", self.patience.as_millis());
         self.service.send_replace(Service::Draining);
@@ -147,6 +162,14 @@ impl Application {
         self.service.send_replace(Service::Ended);
         handle.stop(true).await;
         server.await?
+    }
+}
+
+/// Brings changes of the configuration into the service. Never ends.
+async fn follow(reloader: Option<Arc<Reloader>>) {
+    match reloader {
+        Some(reloader) => reloader.follow().await,
+        None => pending().await,
     }
 }
 

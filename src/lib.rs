@@ -23,6 +23,7 @@
 //! | [`settings`] | the settings tree |
 //! | [`telemetry`] | log lines and metrics |
 //! | [`registry`] | the providers by name; the only one that names concrete ones |
+//! | [`reload`] | brings a changed configuration into the running service |
 //! | [`turn`] | the vocabulary of a turn, its stages, and [`turn::pipeline`], the one path of a turn |
 //! | [`session`] | one turn at a time, the log that clients follow, what was heard |
 //! | [`history`] | what was said, kept |
@@ -42,6 +43,7 @@ pub mod history;
 pub mod providers;
 pub mod pull;
 pub mod registry;
+pub mod reload;
 pub mod session;
 pub mod settings;
 pub mod surface;

@@ -107,7 +107,7 @@ fn main() -> ExitCode {
         Some(Command::Config(options)) => show(&options),
         Some(Command::Health(options)) => run(ask_health(&options)),
         Some(Command::Providers(Providers { options, serve })) => {
-            run(async { providers::show(&options, &serve.settings()?.server).await })
+            run(async { providers::show(&options, &serve.settings()?).await })
         }
         Some(Command::Pull(options)) => run(async { Ok(pull::run(&options).await?) }),
     };

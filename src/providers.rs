@@ -10,10 +10,11 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::{signal::ctrl_c, time::sleep};
 
-use crate::settings::ServerSettings;
+use crate::settings::Settings;
 
 /// How long a service may take to tell.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -32,13 +33,13 @@ pub struct Options {
     json: bool,
 }
 
-/// Shows how the providers of the service that `server` describes are doing; on a terminal again and
+/// Shows how the providers of the service that `settings` describe are doing; on a terminal again and
 /// again, until Ctrl-C.
 ///
 /// # Errors
 /// When no service listens there, or it does not tell.
-pub async fn show(options: &Options, server: &ServerSettings) -> anyhow::Result<()> {
-    let service = Service::of(server)?;
+pub async fn show(options: &Options, settings: &Settings) -> anyhow::Result<()> {
+    let service = Service::of(settings)?;
     let mut out = std::io::stdout();
     if options.json {
         return Ok(writeln!(out, "{:#}", service.ask().await?)?);
@@ -70,20 +71,27 @@ pub async fn show(options: &Options, server: &ServerSettings) -> anyhow::Result<
 struct Service {
     address: SocketAddr,
     client: reqwest::Client,
+    key: Option<SecretString>,
 }
 
 impl Service {
-    fn of(server: &ServerSettings) -> anyhow::Result<Self> {
+    fn of(settings: &Settings) -> anyhow::Result<Self> {
+        let server = &settings.server;
         // A service that is bound to every address is asked on this machine's own.
         let host =
             if server.host.is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { server.host };
         let client = reqwest::Client::builder().no_proxy().timeout(DEADLINE).build()?;
-        Ok(Self { address: SocketAddr::new(host, server.port), client })
+        let address = SocketAddr::new(host, server.port);
+        Ok(Self { address, client, key: settings.admin_key()? })
     }
 
     async fn ask(&self) -> anyhow::Result<Value> {
-        let Self { address, client } = self;
-        let answer = client.get(format!("http://{address}/admin/providers")).send().await;
+        let Self { address, client, key } = self;
+        let mut request = client.get(format!("http://{address}/admin/providers"));
+        if let Some(key) = key {
+            request = request.bearer_auth(key.expose_secret());
+        }
+        let answer = request.send().await;
         let answer = match answer.map_err(reqwest::Error::without_url) {
             Ok(answer) => answer,
             Err(error) if error.is_connect() => bail!(

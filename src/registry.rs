@@ -1,28 +1,24 @@
-//! The providers by name: settings in, providers out. The only file that names concrete ones.
+//! The providers by name, as one configuration has them. `registry/build.rs` makes them of settings;
+//! `registry/pool.rs` makes the next registry of a changed configuration.
 
+mod build;
 pub mod health;
+mod memory;
+mod pool;
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-#[cfg(feature = "local")]
-use anima_local::{LocalProvider, LocalSettings};
-use anima_provider::{BoxError, DirectReply, Playbook, PlaybookProvider, Provider};
-use anima_remote::{RemoteProvider, SecretSource, SetupError};
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::Value;
+use anima_provider::{BoxError, Provider};
 use thiserror::Error;
 
 use crate::{
-    settings::{ProviderSettings, Settings, secret, unknown_name},
+    settings::{Settings, unknown_name},
     turn::{TurnError, TurnErrorCode},
 };
 use health::Health;
+
+pub use pool::{Coming, Phase};
+pub(crate) use pool::{Difference, Pool, load, retire};
 
 /// Why a provider of the configuration cannot be used.
 #[derive(Debug, Error)]
@@ -59,6 +55,8 @@ pub struct Registry {
     aliases: BTreeMap<String, String>,
     default: String,
     fallback: Vec<String>,
+    /// Those whose models are not there yet.
+    coming: BTreeMap<String, Arc<Coming>>,
 }
 
 /// A provider and what its configuration says of it.
@@ -72,31 +70,15 @@ pub struct Entry {
     pub health: Arc<Health>,
 }
 
-/// Default of `first_token_ms` for providers on this machine: a prefill on a CPU takes its time.
-const LOCAL_FIRST_TOKEN: Duration = Duration::from_mins(1);
-
-/// Default of `first_token_ms` for servers: they answer within seconds or not at all.
-const REMOTE_FIRST_TOKEN: Duration = Duration::from_secs(8);
-
 impl Registry {
     /// Makes every provider of the settings ready; local models are loaded here.
     ///
     /// # Errors
     /// The first provider that cannot be used, and why.
     pub async fn load(settings: &Settings) -> Result<Self, RegistryError> {
-        let mut entries = BTreeMap::new();
-        let mut aliases = BTreeMap::new();
-        for (name, provider) in settings.enabled_providers() {
-            entries.insert(name.clone(), build(name, provider, &settings.home).await?);
-            aliases.extend(provider.aliases.iter().map(|alias| (alias.clone(), name.clone())));
-        }
-        let default = aliases.get(&settings.turn.provider).unwrap_or(&settings.turn.provider);
-        Ok(Self {
-            default: default.clone(),
-            entries,
-            aliases,
-            fallback: settings.turn.fallback.clone(),
-        })
+        let mut pool = Pool::fill(settings).await?;
+        let default = settings.default_provider();
+        Ok(pool.registry(&Pool::default(), settings, default, default))
     }
 
     /// A registry of ready providers; the first is the default and the others, in their order, are
@@ -113,7 +95,8 @@ impl Registry {
             entries.insert(name, Entry { provider, first_token, health });
         }
         let default = if order.is_empty() { String::new() } else { order.remove(0) };
-        Self { entries, aliases: BTreeMap::new(), default, fallback: order }
+        let (aliases, coming) = (BTreeMap::new(), BTreeMap::new());
+        Self { entries, aliases, default, fallback: order, coming }
     }
 
     /// Those who may answer, the one to ask first in front. `wanted` is a name or an alias.
@@ -137,13 +120,28 @@ impl Registry {
     /// When there is none; the message names the nearest.
     pub fn resolve<'a>(&'a self, wanted: &str) -> Result<&'a str, TurnError> {
         let name = self.aliases.get(wanted).map_or(wanted, String::as_str);
-        self.entries.get_key_value(name).map(|(name, _)| name.as_str()).ok_or_else(|| {
-            let known = self.names().chain(self.aliases.keys().map(String::as_str));
-            TurnError::new(
-                TurnErrorCode::NotFound,
-                unknown_name("provider", wanted, known.collect::<Vec<_>>().into_iter()),
-            )
-        })
+        match (self.entries.get_key_value(name), self.coming.get(name)) {
+            (Some((name, _)), _) => Ok(name),
+            (None, Some(coming)) => Err(not_there_yet(coming)),
+            (None, None) => {
+                let known = self.names().chain(self.aliases.keys().map(String::as_str));
+                Err(TurnError::new(
+                    TurnErrorCode::NotFound,
+                    unknown_name("provider", wanted, known.collect::<Vec<_>>().into_iter()),
+                ))
+            }
+        }
+    }
+
+    /// Whether this is the name of a provider or an alias, be it there already or coming.
+    pub fn knows(&self, name: &str) -> bool {
+        let name = self.aliases.get(name).map_or(name, String::as_str);
+        self.entries.contains_key(name) || self.coming.contains_key(name)
+    }
+
+    /// The providers whose models are not there yet, by name.
+    pub fn coming(&self) -> impl Iterator<Item = &Coming> {
+        self.coming.values().map(Arc::as_ref)
     }
 
     /// Every provider, by name.
@@ -162,136 +160,28 @@ impl Registry {
     }
 }
 
-/// The kinds of provider there are.
-const KINDS: [&str; 6] = ["local", "openai", "gemini", "chatglm", "direct", "scripted"];
+/// How long to stay away from a provider whose model is being loaded, in milliseconds.
+const LOADING_MS: u64 = 2000;
 
-/// Makes one provider ready.
-async fn build(
-    name: &str,
-    settings: &ProviderSettings,
-    home: &Path,
-) -> Result<Entry, RegistryError> {
-    let mut first_token = LOCAL_FIRST_TOKEN;
-    let reveal = |source: SecretSource<'_>| secret::reveal(source, home);
-    let provider = match settings.kind.as_str() {
-        "local" => load_local(name, settings, home).await?,
-        "openai" => {
-            first_token = REMOTE_FIRST_TOKEN;
-            remote(name, RemoteProvider::openai(name, options(name, settings)?, &reveal))?
-        }
-        "gemini" => {
-            first_token = REMOTE_FIRST_TOKEN;
-            remote(name, RemoteProvider::gemini(name, options(name, settings)?, &reveal))?
-        }
-        "chatglm" => {
-            first_token = REMOTE_FIRST_TOKEN;
-            remote(name, RemoteProvider::chatglm(name, options(name, settings)?, &reveal))?
-        }
-        "direct" => {
-            let NoOptions {} = options(name, settings)?;
-            Arc::new(DirectReply::new(name))
-        }
-        "scripted" => {
-            let ScriptedOptions { file } = options(name, settings)?;
-            Arc::new(PlaybookProvider::new(name, playbook(name, &home.join(file))?))
-        }
-        other => {
-            return Err(wrong_kind(
-                name,
-                unknown_name("kind of provider", other, KINDS.into_iter()),
-            ));
-        }
+/// Why nobody can be answered by a provider whose model is not there yet.
+fn not_there_yet(coming: &Coming) -> TurnError {
+    let name = &coming.name;
+    let (message, wait) = match coming.phase() {
+        // Why stands in the log and in `anima providers`; it may name folders of this machine.
+        Phase::Failed { .. } => (format!("the model of {name} could not be loaded"), None),
+        _ => (format!("the model of {name} is being loaded"), Some(LOADING_MS)),
     };
-    let first_token = settings.first_token_ms.map_or(first_token, Duration::from_millis);
-    let model = settings.options.get("model").and_then(Value::as_str).map(str::to_owned);
-    let health = Arc::new(Health::new(name, &settings.kind, model));
-    Ok(Entry { provider, first_token, health })
-}
-
-/// The keys of a kind that has none.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NoOptions {}
-
-/// The keys of the kind `scripted`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ScriptedOptions {
-    /// A playbook in TOML.
-    file: PathBuf,
-}
-
-/// The keys that belong to the provider's kind.
-fn options<T: DeserializeOwned>(
-    name: &str,
-    settings: &ProviderSettings,
-) -> Result<T, RegistryError> {
-    let options = Value::Object(settings.options.clone());
-    serde_json::from_value(options).map_err(|error| RegistryError::Options {
-        name: name.to_owned(),
-        message: error.to_string(),
-    })
-}
-
-fn remote(
-    name: &str,
-    made: Result<RemoteProvider, SetupError>,
-) -> Result<Arc<dyn Provider>, RegistryError> {
-    match made {
-        Ok(provider) => Ok(Arc::new(provider)),
-        Err(error) => {
-            Err(RegistryError::Options { name: name.to_owned(), message: error.to_string() })
-        }
-    }
-}
-
-fn playbook(name: &str, file: &Path) -> Result<Playbook, RegistryError> {
-    let wrong = |why: String| RegistryError::Options {
-        name: name.to_owned(),
-        message: format!("the playbook {} cannot be used: {why}", file.display()),
-    };
-    let text = fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
-    toml::from_str(&text).map_err(|error| wrong(error.message().to_owned()))
-}
-
-fn wrong_kind(name: &str, message: String) -> RegistryError {
-    RegistryError::Kind { name: name.to_owned(), message }
-}
-
-/// Loads a local model.
-#[cfg(feature = "local")]
-async fn load_local(
-    name: &str,
-    settings: &ProviderSettings,
-    home: &Path,
-) -> Result<Arc<dyn Provider>, RegistryError> {
-    let mut local: LocalSettings = options(name, settings)?;
-    local.model = home.join(&local.model);
-    local.chat_template = local.chat_template.map(|path| home.join(path));
-    let provider = LocalProvider::load(name, local)
-        .await
-        .map_err(|error| RegistryError::Load { name: name.to_owned(), source: Box::new(error) })?;
-    Ok(Arc::new(provider))
-}
-
-#[cfg(not(feature = "local"))]
-#[expect(clippy::unused_async, reason = "its twin with the engine waits for the model")]
-async fn load_local(
-    name: &str,
-    _: &ProviderSettings,
-    _: &Path,
-) -> Result<Arc<dyn Provider>, RegistryError> {
-    Err(wrong_kind(
-        name,
-        "this build has no local engine; build with the feature `local`".to_owned(),
-    ))
+    let error = TurnError::new(TurnErrorCode::ProviderUnavailable, message);
+    TurnError { retry_after_ms: wait, ..error }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use std::path::Path;
 
-    use super::*;
+    use serde_json::{Value, json};
+
+    use super::{build::REMOTE_FIRST_TOKEN, *};
     use crate::settings::Overrides;
 
     /// The shipped settings with `options` as their only provider.

@@ -15,7 +15,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use anima_remote::SecretSource;
 use config::{Config, Environment, File, FileFormat};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tracing_subscriber::EnvFilter;
@@ -45,6 +47,20 @@ pub struct Settings {
     /// Folder that relative paths start from: the one that holds the configuration folder.
     #[serde(skip)]
     pub home: PathBuf,
+    /// Where all of this is from.
+    #[serde(skip)]
+    pub source: SettingsSource,
+}
+
+/// Where settings are from.
+#[derive(Debug, Clone, Default)]
+pub struct SettingsSource {
+    /// The folder of the configuration files.
+    pub folder: PathBuf,
+    /// The profile.
+    pub profile: String,
+    /// What the command line said.
+    pub overrides: Overrides,
 }
 
 /// `[server]`
@@ -59,6 +75,10 @@ pub struct ServerSettings {
     pub listen: Vec<SocketAddr>,
     /// Allows an address that others can reach, although there are no API keys yet.
     pub open: bool,
+    /// The variable that holds the key of those who may call `/admin/…`.
+    pub admin_key_env: Option<String>,
+    /// The file that holds it.
+    pub admin_key_file: Option<PathBuf>,
     /// Origins of web pages that may connect, beside those of this machine.
     pub origins: Vec<String>,
     /// Largest HTTP body and WebSocket message, in bytes.
@@ -207,15 +227,55 @@ impl Settings {
             .build()?;
         let mut settings: Self = tree.try_deserialize()?;
         settings.home = home;
+        settings.source = SettingsSource {
+            folder: std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()),
+            profile: profile.to_owned(),
+            overrides: overrides.clone(),
+        };
         settings.apply(overrides);
         settings.history.read_secrets(variable);
         settings.validate()?;
         Ok(settings)
     }
 
+    /// The settings as their files have them now.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn read_again(&self) -> Result<Self, SettingsError> {
+        Self::load(&self.source.folder, &self.source.profile, &self.source.overrides)
+    }
+
     /// The providers that are not switched off.
     pub fn enabled_providers(&self) -> impl Iterator<Item = (&String, &ProviderSettings)> {
         self.providers.iter().filter(|(_, provider)| provider.enabled)
+    }
+
+    /// The key of those who may call `/admin/…`; `None` lets every caller on this machine.
+    ///
+    /// # Errors
+    /// When there is nothing where it should be.
+    pub fn admin_key(&self) -> Result<Option<SecretString>, SettingsError> {
+        let server = &self.server;
+        let (key, source) = match (&server.admin_key_env, &server.admin_key_file) {
+            (None, None) => return Ok(None),
+            (Some(name), None) => ("server.admin_key_env", SecretSource::Variable(name)),
+            (None, Some(path)) => ("server.admin_key_file", SecretSource::File(path)),
+            (Some(_), Some(_)) => {
+                let message = "there is server.admin_key_env already";
+                return Err(SettingsError::value("server.admin_key_file", message));
+            }
+        };
+        let found = secret::reveal(source, &self.home);
+        found.map(Some).map_err(|message| SettingsError::value(key, message))
+    }
+
+    /// The provider that answers when nobody in particular is asked, by its own name.
+    pub fn default_provider(&self) -> &str {
+        let wanted = &self.turn.provider;
+        let named =
+            |(_, provider): &(&String, &ProviderSettings)| provider.aliases.contains(wanted);
+        self.enabled_providers().find(named).map_or(wanted, |(name, _)| name)
     }
 
     /// The path as seen from [`Settings::home`].

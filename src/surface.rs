@@ -7,7 +7,7 @@
 //! | `POST /`, `/llm_response/`, `/llm_change_model/` | `linly`: the calls of Linly-Talker |
 //! | `GET /` | `front`: examples to try |
 //! | `/healthz` `/readyz` `/metrics` | `operations` |
-//! | `/admin/providers` | `admin`: for operators on this machine |
+//! | `/admin/…` | `admin`: for operators |
 //!
 //! An adapter has wire structs, two conversions and short handlers. Whatever needs a decision is
 //! decided in `turn` or `session`.
@@ -27,6 +27,8 @@ mod request;
 mod rest;
 mod scalar;
 mod socket;
+
+pub use admin::Admin;
 
 use std::sync::{
     Arc,
@@ -54,6 +56,8 @@ pub struct House {
     pub service: watch::Receiver<Service>,
     /// Open sockets.
     sockets: Arc<AtomicUsize>,
+    /// What operators may do.
+    admin: Admin,
     /// Whom callers of Linly-Talker's APIs get.
     linly: linly::Selected,
 }
@@ -66,9 +70,10 @@ impl House {
         server: ServerSettings,
         metrics: PrometheusHandle,
         service: watch::Receiver<Service>,
+        admin: Admin,
     ) -> Self {
         let (sockets, linly) = (Arc::default(), linly::Selected::default());
-        Self { directory, conversation, server, metrics, service, sockets, linly }
+        Self { directory, conversation, server, metrics, service, sockets, admin, linly }
     }
 }
 
@@ -127,6 +132,8 @@ pub fn routes(config: &mut ServiceConfig) {
         )
         .service(resource("/metrics", web::get().to(operations::metrics)))
         .service(resource("/admin/providers", web::get().to(admin::providers)))
+        .service(resource("/admin/provider", web::post().to(admin::change)))
+        .service(resource("/admin/reload", web::post().to(admin::reload)))
         .default_service(web::to(error::not_found));
 }
 

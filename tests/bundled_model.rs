@@ -56,6 +56,63 @@ async fn a_conversation_with_the_bundled_model_has_emotions_and_a_memory() {
     assert_eq!((&again["replay"], &again["text"]), (&json!(true), &first["text"]));
 }
 
+/// What the default provider says.
+async fn said(url: &str) -> String {
+    let answer = ask(url, &json!({ "prompt": "你是谁" })).await;
+    answer["response"].as_str().unwrap().to_owned()
+}
+
+/// The providers that are ready, and those that are coming.
+async fn names(url: &str) -> (Vec<String>, Vec<String>) {
+    let told = reqwest::get(format!("{url}/admin/providers")).await.unwrap();
+    let told: Value = told.json().await.unwrap();
+    let names = |key: &str| {
+        let listed = told[key].as_array().unwrap().iter();
+        listed.map(|provider| provider["name"].as_str().unwrap().to_owned()).collect()
+    };
+    (names("providers"), names("loading"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_is_loaded_and_unloaded_while_the_service_answers() {
+    let home = tempfile::tempdir().unwrap();
+    let (shipped, config) = (Path::new(env!("CARGO_MANIFEST_DIR")), home.path().join("config"));
+    std::fs::create_dir(&config).unwrap();
+    std::fs::copy(shipped.join("config/base.toml"), config.join("base.toml")).unwrap();
+    let playbook = "[[answers]]\nsays = \"I am written.\"\n";
+    std::fs::write(home.path().join("playbook.toml"), playbook).unwrap();
+    let profile = |default: &str, enabled: bool| {
+        let (prompts, model) = (shipped.join("prompts"), shipped.join("models/demo"));
+        let text = format!(
+            "[turn]\nprompts = {prompts:?}\nprovider = \"{default}\"\nfallback = []\n\
+             [providers.demo]\nenabled = {enabled}\nmodel = {model:?}\n\
+             [providers.written]\nkind = \"scripted\"\nfile = \"playbook.toml\"\n"
+        );
+        std::fs::write(config.join("local.toml"), text).unwrap();
+    };
+    profile("written", false);
+    let data = home.path().join("data");
+    let overrides = Overrides { port: Some(0), data: Some(data), ..Overrides::default() };
+    let settings = Settings::load(&config, "local", &overrides).unwrap();
+    let application = Application::build(settings).await.unwrap();
+    let url = format!("http://{}", application.address());
+    tokio::spawn(application.run_until_stopped(std::future::pending()));
+    assert_eq!(said(&url).await, "I am written.");
+    profile("demo", true);
+    let mut answers = Vec::new();
+    // The one that is there answers until the model is; nobody gets an error in between.
+    while answers.last().is_none_or(|answer| answer == "I am written.") {
+        answers.push(said(&url).await);
+        assert!(answers.len() < 100_000);
+    }
+    assert!(answers.last().unwrap().contains("灵犀"), "{answers:?}");
+    let (ready, loading) = names(&url).await;
+    assert!(ready.contains(&"demo".to_owned()) && loading.is_empty());
+    profile("written", false);
+    while said(&url).await != "I am written." {}
+    assert!(!names(&url).await.0.contains(&"demo".to_owned()));
+}
+
 async fn ask_created(url: &str) -> String {
     let answer = reqwest::Client::new()
         .post(format!("{url}/v1/sessions"))

@@ -13,9 +13,10 @@ use std::{
 use anima::{
     history::SessionSettings,
     registry::Registry,
+    settings::AskSettings,
     turn::{
         Choice, Context as TurnContext, Task, Turn, TurnEvent, TurnId, UserText,
-        pipeline::{Conversation, Job},
+        pipeline::{Conversation, Job, Lineup},
         prompt::Prompts,
     },
 };
@@ -132,9 +133,11 @@ impl Arms {
         };
         let provider = LocalProvider::load("provider", settings()).await?;
         let inside: Arc<dyn Provider> = Arc::new(LocalProvider::load("demo", settings()).await?);
-        let registry = Arc::new(Registry::of([inside], Duration::from_mins(1)));
+        let registry = Registry::of([inside], Duration::from_mins(1));
         let prompts = Prompts::load(&root().join("prompts"))?;
-        let conversation = Arc::new(Conversation::new(registry, Arc::new(prompts), "lingxi")?);
+        let asking = AskSettings::default();
+        let lineup = Lineup::new(registry, Arc::new(prompts), "lingxi", asking)?;
+        let conversation = Arc::new(Conversation::new(lineup));
         // The engine wants to be built outside of a runtime, as the provider does it.
         let built = thread::spawn(move || Runtime::new()?.block_on(alone(quantization)));
         let alone = built.join().map_err(|_| anyhow!("building the engine panicked"))??;

@@ -15,10 +15,10 @@ use anima::{
     },
     registry::Registry,
     session::{Directory, Read, Session, Submission},
-    settings::{SessionLimits, WhenUnavailable},
+    settings::{AskSettings, SessionLimits, WhenUnavailable},
     turn::{
         Choice, Context, SessionId, Task, Turn, TurnId, UserText,
-        pipeline::{Conversation, Job},
+        pipeline::{Conversation, Job, Lineup},
         prompt::Prompts,
         stages::Stages,
     },
@@ -185,9 +185,10 @@ fn conversation(answer: &Answer) -> anyhow::Result<Arc<Conversation>> {
     let line = Line { says: answer.long(), characters: answer.characters, ..Line::default() };
     let playbook = Playbook { answers: vec![line] };
     let provider: Arc<dyn Provider> = Arc::new(PlaybookProvider::new("scripted", playbook));
-    let registry = Arc::new(Registry::of([provider], Duration::from_mins(1)));
+    let registry = Registry::of([provider], Duration::from_mins(1));
     let prompts = Prompts::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts"))?;
-    Ok(Arc::new(Conversation::new(registry, Arc::new(prompts), PERSONA)?))
+    let lineup = Lineup::new(registry, Arc::new(prompts), PERSONA, AskSettings::default())?;
+    Ok(Arc::new(Conversation::new(lineup)))
 }
 
 fn turn(answer: &Answer) -> anyhow::Result<Turn> {

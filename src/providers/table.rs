@@ -25,8 +25,9 @@ const WIDEST: usize = 32;
 /// A row for every provider, and the last error of each under it. `P50` to `P99` are from admission to
 /// the first piece of text.
 pub(super) fn render(told: &Value) -> String {
-    let providers = told["providers"].as_array().map_or(&[][..], Vec::as_slice);
-    let rows: Vec<[String; COLUMNS.len()]> = providers.iter().map(row).collect();
+    let listed = |key: &str| told[key].as_array().map_or(&[][..], Vec::as_slice);
+    let providers = listed("providers").iter().chain(listed("loading"));
+    let rows: Vec<[String; COLUMNS.len()]> = providers.clone().map(row).collect();
     let widths: Vec<_> = COLUMNS
         .iter()
         .enumerate()
@@ -38,6 +39,10 @@ pub(super) fn render(told: &Value) -> String {
     write_row(&mut text, COLUMNS.map(|(title, _)| title.to_owned()), &widths);
     for (row, provider) in rows.into_iter().zip(providers) {
         write_row(&mut text, row, &widths);
+        if let Some(reason) = provider["reason"].as_str() {
+            // Writing into a text does not fail.
+            let _ = writeln!(text, "  {}", printable(reason));
+        }
         if let Some(error) = provider["last_error"]["message"].as_str() {
             let at = provider["last_error"]["at"].as_str().unwrap_or_default();
             // To the second, in the form 2026-11-25T19:00:00Z.
@@ -83,6 +88,11 @@ fn state(provider: &Value) -> String {
             }
         }
         Some("half_open") => "being tried".to_owned(),
+        _ if provider["state"] == "loading" => {
+            let seconds = provider["seconds"].as_u64().unwrap_or_default();
+            let mebibytes = provider["bytes"].as_u64().unwrap_or_default() >> 20;
+            format!("loading {mebibytes} MiB, {seconds}s")
+        }
         _ => cell(provider["state"].as_str().unwrap_or("ready")),
     }
 }
@@ -133,17 +143,17 @@ mod tests {
                 "last_error": { "kind": "timeout", "message": "far: nothing\u{1b}[2J came",
                     "at": "2026-11-25T19:00:00.123456Z" },
             },
-            {
-                "name": "demo", "kind": "local", "model": null, "state": "loading",
-                "breaker": { "state": "closed" }, "in_flight": 0, "queued": 0, "attempts": 0,
-                "failures": 0, "first_token": null, "last_error": null,
-            },
+        ], "loading": [
+            { "name": "demo", "kind": "local", "state": "loading", "bytes": 90_000_000, "seconds": 7 },
+            { "name": "huge", "kind": "local", "state": "failed", "bytes": 1, "reason": "no memory" },
         ]});
         insta::assert_snapshot!(render(&told), @"
-        NAME  KIND    MODEL        STATE              BUSY  QUEUE  P50 MS  P95 MS  P99 MS  ASKED  FAILED
-        远方  openai  gpt-4o-mini  open 2s (timeout)     3     12     210     800    7900   1009       8
+        NAME  KIND    MODEL        STATE               BUSY  QUEUE  P50 MS  P95 MS  P99 MS  ASKED  FAILED
+        远方  openai  gpt-4o-mini  open 2s (timeout)      3     12     210     800    7900   1009       8
           last error 2026-11-25T19:00:00Z: far: nothing[2J came
-        demo  local   -            loading               0      0       -       -       -      0       0
+        demo  local   -            loading 85 MiB, 7s     -      -       -       -       -      -       -
+        huge  local   -            failed                 -      -       -       -       -      -       -
+          no memory
         ");
     }
 }

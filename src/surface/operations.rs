@@ -32,7 +32,7 @@ pub(super) async fn ready(house: web::Data<House>) -> HttpResponse {
         "ready": ready,
         "store": if store { "ok" } else { "unavailable" },
         "draining": !open,
-        "providers": house.conversation.registry().names().collect::<Vec<_>>(),
+        "providers": house.conversation.lineup().registry().names().collect::<Vec<_>>(),
         "running_turns": house.conversation.running(),
     }))
 }

@@ -86,7 +86,7 @@ fn check(request: &HttpRequest, allowed: &[String]) -> Result<(), HttpError> {
 }
 
 /// Whether an origin is a page of this machine: exactly `http(s)://HOST[:PORT]`.
-fn is_loopback(origin: &str) -> bool {
+pub(super) fn is_loopback(origin: &str) -> bool {
     let Some(host) = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"))
     else {
         return false;

@@ -13,42 +13,36 @@ mod ask;
 mod attempt;
 mod budget;
 mod failure;
+mod lineup;
 mod request;
 
 use std::{sync::Arc, time::Instant};
 
 use anima_provider::LaneId;
+use arc_swap::ArcSwap;
 use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
 use tracing::{Instrument, info_span, warn};
 
 use super::{
-    Earlier, EndReason, Outcome, Task, Timing, Turn, TurnError, TurnEvent,
-    prompt::{Persona, PromptError, Prompts, Style},
-    stages::Stages,
+    Earlier, EndReason, Outcome, Task, Timing, Turn, TurnError, TurnEvent, stages::Stages,
 };
-use crate::{
-    history::SessionSettings,
-    registry::{Entry, Registry},
-    settings::AskSettings,
-};
+use crate::history::SessionSettings;
 use admission::Admission;
 use ask::Asking;
 use budget::Budget;
 
 pub use admission::{Place, come_back_ms};
+pub use lineup::Lineup;
 
 /// How often events may wait for the reader of a [`TurnStream`]; a full queue makes the provider
 /// wait.
 const QUEUE: usize = 64;
 
-/// Everything that answers: who, in whose voice, by which prompts.
+/// Everything that answers.
 pub struct Conversation {
-    registry: Arc<Registry>,
-    prompts: Arc<Prompts>,
-    default_persona: String,
+    lineup: ArcSwap<Lineup>,
     runtime: Handle,
     admission: Admission,
-    asking: AskSettings,
     budget: Budget,
 }
 
@@ -102,31 +96,13 @@ impl Drop for TurnStream {
 
 impl Conversation {
     /// A conversation whose turns run on the current runtime.
-    ///
-    /// # Errors
-    /// When the default persona does not exist, or a persona's provider.
-    pub fn new(
-        registry: Arc<Registry>,
-        prompts: Arc<Prompts>,
-        persona: &str,
-    ) -> Result<Self, PromptError> {
-        prompts.persona(persona)?;
-        for persona in prompts.personas() {
-            if let Some(name) = &persona.provider {
-                registry.resolve(name).map_err(|error| {
-                    PromptError::Unknown(format!("persona {}: {error}", persona.name))
-                })?;
-            }
-        }
-        Ok(Self {
-            registry,
-            prompts,
-            default_persona: persona.to_owned(),
+    pub fn new(lineup: Lineup) -> Self {
+        Self {
+            lineup: ArcSwap::from_pointee(lineup),
             runtime: Handle::current(),
             admission: Admission::new(usize::MAX),
-            asking: AskSettings::default(),
             budget: Budget::new(),
-        })
+        }
     }
 
     /// The same, answering at most `turns` at a time.
@@ -135,30 +111,19 @@ impl Conversation {
         Self { admission: Admission::new(turns), ..self }
     }
 
-    /// The same, asking providers as often as `asking` says.
-    #[must_use]
-    pub fn with_asking(self, asking: AskSettings) -> Self {
-        Self { asking, ..self }
+    /// Who answers at present.
+    pub fn lineup(&self) -> Arc<Lineup> {
+        self.lineup.load_full()
     }
 
-    /// The providers.
-    pub fn registry(&self) -> &Registry {
-        &self.registry
-    }
-
-    /// The personas and styles.
-    pub fn prompts(&self) -> &Prompts {
-        &self.prompts
+    /// Lets others answer from now on; running turns keep those that they began with.
+    pub fn exchange(&self, lineup: Lineup) {
+        self.lineup.store(Arc::new(lineup));
     }
 
     /// The runtime that turns run on.
     pub fn runtime(&self) -> &Handle {
         &self.runtime
-    }
-
-    /// The persona that speaks when nobody chose one.
-    pub fn default_persona(&self) -> &str {
-        &self.default_persona
     }
 
     /// How many turns are being answered, those included that are about to be.
@@ -200,10 +165,11 @@ impl Conversation {
     /// # Errors
     /// When its persona, its style or its provider does not exist.
     pub fn vet(&self, turn: &Turn, settings: &SessionSettings) -> Result<(), TurnError> {
-        let persona = self.persona(turn, settings)?;
+        let lineup = self.lineup();
+        let persona = lineup.persona(turn, settings)?;
         if matches!(turn.task, Task::Answer { .. }) {
-            self.style(turn, persona)?;
-            self.candidates(turn, settings, persona)?;
+            lineup.style(turn, persona)?;
+            lineup.candidates(turn, settings, persona)?;
         }
         Ok(())
     }
@@ -217,13 +183,13 @@ impl Conversation {
         settings: &SessionSettings,
         wanted: SessionSettings,
     ) -> Result<SessionSettings, TurnError> {
-        let mut settings = settings.clone();
+        let (lineup, mut settings) = (self.lineup(), settings.clone());
         if let Some(name) = wanted.persona {
-            self.prompts.persona(&name)?;
+            lineup.prompts().persona(&name)?;
             settings.persona = Some(name);
         }
         if let Some(name) = wanted.provider {
-            settings.provider = Some(self.registry.resolve(&name)?.to_owned());
+            settings.provider = Some(lineup.registry().resolve(&name)?.to_owned());
         }
         Ok(settings)
     }
@@ -233,7 +199,8 @@ impl Conversation {
     /// # Errors
     /// When its persona does not exist.
     pub fn turns_shown(&self, turn: &Turn, settings: &SessionSettings) -> Result<usize, TurnError> {
-        let shown = turn.context.turns.unwrap_or(self.persona(turn, settings)?.turns);
+        let lineup = self.lineup();
+        let shown = turn.context.turns.unwrap_or(lineup.persona(turn, settings)?.turns);
         Ok(usize::try_from(shown).unwrap_or(usize::MAX).min(100))
     }
 
@@ -241,10 +208,13 @@ impl Conversation {
         let began = Instant::now();
         let result = match &job.turn.task {
             Task::Speak { text } => Ok(speak(text.as_str(), began, events).await),
-            Task::Answer { .. } => match Asking::new(self, job, began, events) {
-                Ok(asking) => asking.run().await,
-                Err(error) => Err(error),
-            },
+            Task::Answer { .. } => {
+                let lineup = self.lineup();
+                match Asking::new(&lineup, &self.budget, job, began, events) {
+                    Ok(asking) => asking.run().await,
+                    Err(error) => Err(error),
+                }
+            }
         };
         match result {
             Ok(outcome) => {
@@ -257,26 +227,6 @@ impl Conversation {
                 TurnEvent::Failed(error)
             }
         }
-    }
-
-    fn persona(&self, turn: &Turn, settings: &SessionSettings) -> Result<&Persona, TurnError> {
-        let wanted = turn.choice.persona.as_deref().or(settings.persona.as_deref());
-        Ok(self.prompts.persona(wanted.unwrap_or(&self.default_persona))?)
-    }
-
-    fn style(&self, turn: &Turn, persona: &Persona) -> Result<&Style, TurnError> {
-        Ok(self.prompts.style(turn.choice.style.as_deref().unwrap_or(&persona.style))?)
-    }
-
-    /// Those who may answer, the one to ask first in front.
-    fn candidates(
-        &self,
-        turn: &Turn,
-        settings: &SessionSettings,
-        persona: &Persona,
-    ) -> Result<Vec<Entry>, TurnError> {
-        let wanted = turn.choice.provider.as_deref().or(settings.provider.as_deref());
-        self.registry.pick(wanted.or(persona.provider.as_deref()))
     }
 }
 

@@ -89,7 +89,11 @@ impl TestApp {
         };
         let mut settings = Settings::load(&config, "local", &overrides).unwrap();
         change(&mut settings);
-        let application = build(&settings, &providers, first_token).await;
+        Self::run(build(&settings, &providers, first_token).await, folder)
+    }
+
+    /// A service that has been built.
+    pub(crate) fn run(application: Application, folder: Arc<TempDir>) -> Self {
         let address = application.address();
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async {

@@ -26,6 +26,7 @@ mod origin;
 mod providers;
 mod raw;
 mod regenerate;
+mod reload;
 mod remote;
 mod rest;
 mod resume;

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    super::{admin, body::Body, request},
+    super::{body::Body, request},
     House, HttpError, stateless, surface_sampling,
 };
 use crate::{
@@ -56,10 +56,12 @@ async fn respond(house: &House, body: Body) -> Result<String, HttpError> {
     if call.question.trim().is_empty() {
         return Err(HttpError::parameter("question", "问题内容不能为空"));
     }
+    let lineup = house.conversation.lineup();
     let provider = if call.model_name == LOADED {
-        house.linly.get()
+        // A reload may have taken out whom somebody selected.
+        house.linly.get().filter(|name| lineup.registry().knows(name))
     } else {
-        Some(house.conversation.registry().resolve(&call.model_name)?.to_owned())
+        Some(lineup.registry().resolve(&call.model_name)?.to_owned())
     };
     let choice = Choice { provider, surface_sampling: surface_sampling(), ..Choice::default() };
     let turn = Turn {
@@ -72,14 +74,14 @@ async fn respond(house: &House, body: Body) -> Result<String, HttpError> {
 }
 
 /// Changes the model that callers get who name none, for both APIs and until the service ends.
-/// Only for callers on this machine.
+/// Only for callers on this machine, or with the admin key.
 pub(in super::super) async fn change(
     house: web::Data<House>,
     request: HttpRequest,
     query: Result<web::Query<Change>, actix_web::Error>,
 ) -> HttpResponse {
-    if !admin::is_near(&request) {
-        let message = "the model can only be changed from this machine";
+    if !house.admin.lets_change(&request) {
+        let message = "the model can only be changed from this machine, or with the admin key";
         let refusal = HttpError::new(StatusCode::FORBIDDEN, "forbidden", message);
         return told(&refusal, message.to_owned());
     }
@@ -90,7 +92,7 @@ pub(in super::super) async fn change(
             return told(&wrong, wrong.message().to_owned());
         }
     };
-    match house.conversation.registry().resolve(&name) {
+    match house.conversation.lineup().registry().resolve(&name) {
         Ok(provider) => house.linly.set(Some(provider.to_owned())),
         // Nobody is called so: the service's own default is what is loaded.
         Err(_) if name == LOADED => house.linly.set(None),

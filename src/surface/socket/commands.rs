@@ -91,7 +91,8 @@ impl Socket {
             }
             ClientFrame::Switch { provider, persona } => {
                 let settings = session.configure(SessionSettings { persona, provider }).await?;
-                let (persona, provider) = self.chosen(&settings);
+                let lineup = self.house.conversation.lineup();
+                let (persona, provider) = lineup.chosen(&settings);
                 Ok(Some(json!({ "type": "switched", "persona": persona, "provider": provider })))
             }
             ClientFrame::Clear => {
@@ -128,14 +129,15 @@ impl Socket {
         };
         let session = self.house.directory.open(&known.unwrap_or_else(SessionId::generate));
         let attached = session.attach(hello).await?;
-        let (persona, provider) = self.chosen(&attached.settings);
-        let providers: Vec<_> = self.house.conversation.registry().names().collect();
+        let lineup = self.house.conversation.lineup();
+        let (persona, provider) = lineup.chosen(&attached.settings);
+        let providers: Vec<_> = lineup.registry().names().collect();
         let limits = json!({
             "max_message_bytes": self.house.server.max_message_bytes,
             "max_text_bytes": UserText::MAX_BYTES,
             "messages_per_minute": self.house.server.messages_per_minute,
         });
-        let welcome = frames::welcome(&attached, &providers, &persona, &provider, &limits);
+        let welcome = frames::welcome(&attached, &providers, persona, provider, &limits);
         self.place = Some(Place {
             head: attached.log.watch(),
             next: attached.from,
@@ -161,16 +163,6 @@ impl Socket {
             place.next = place.next.min(submitted.from);
         }
         Ok(None)
-    }
-
-    /// Who speaks and who answers under these settings.
-    fn chosen(&self, settings: &SessionSettings) -> (String, String) {
-        let conversation = &self.house.conversation;
-        let persona =
-            settings.persona.clone().unwrap_or_else(|| conversation.default_persona().to_owned());
-        let of_persona = || conversation.prompts().persona(&persona).ok()?.provider.clone();
-        let provider = settings.provider.clone().or_else(of_persona);
-        (persona, provider.unwrap_or_else(|| conversation.registry().default_name().to_owned()))
     }
 }
 

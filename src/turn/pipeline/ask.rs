@@ -16,9 +16,10 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::{
-    Conversation, Job,
+    Job, Lineup,
     admission::random,
     attempt::{Attempt, AttemptError},
+    budget::Budget,
 };
 use crate::{
     registry::{
@@ -50,7 +51,8 @@ enum Stands {
 
 /// A turn that looks for its answer.
 pub(super) struct Asking<'a> {
-    conversation: &'a Conversation,
+    lineup: &'a Lineup,
+    budget: &'a Budget,
     job: &'a Job,
     began: Instant,
     events: &'a mpsc::Sender<Vec<TurnEvent>>,
@@ -65,16 +67,18 @@ pub(super) struct Asking<'a> {
 
 impl<'a> Asking<'a> {
     pub(super) fn new(
-        conversation: &'a Conversation,
+        lineup: &'a Lineup,
+        budget: &'a Budget,
         job: &'a Job,
         began: Instant,
         events: &'a mpsc::Sender<Vec<TurnEvent>>,
     ) -> Result<Self, TurnError> {
-        let candidates = conversation.asked(job)?;
+        let candidates = lineup.asked(job)?;
         let fresh = |entry| Candidate { entry, stands: Stands::Fresh };
-        let patience = Duration::from_millis(conversation.asking.first_sentence_ms);
+        let patience = Duration::from_millis(lineup.asking().first_sentence_ms);
         Ok(Self {
-            conversation,
+            lineup,
+            budget,
             job,
             began,
             events,
@@ -91,7 +95,7 @@ impl<'a> Asking<'a> {
     /// # Errors
     /// When nobody does, or the one with the first sentence fails after it.
     pub(super) async fn run(mut self) -> Result<Outcome, TurnError> {
-        self.conversation.budget.add_turn(Moment::now());
+        self.budget.add_turn(Moment::now());
         while let Some((index, repeated)) = self.next().await {
             let found = if repeated {
                 let deadline = self.deadline;
@@ -120,7 +124,7 @@ impl<'a> Asking<'a> {
         if let Some(index) = self.candidates.iter().position(fresh) {
             return Some((index, false));
         }
-        let retry = &self.conversation.asking.retry;
+        let retry = &self.lineup.asking().retry;
         if self.repeats >= retry.per_turn {
             return None;
         }
@@ -131,7 +135,7 @@ impl<'a> Asking<'a> {
             }
         });
         let (at, index) = again.min().filter(|(at, _)| *at < self.deadline)?;
-        if !self.conversation.budget.take(retry, Moment::now()) {
+        if !self.budget.take(retry, Moment::now()) {
             return None;
         }
         sleep_until(at).await;
@@ -148,7 +152,7 @@ impl<'a> Asking<'a> {
     async fn open(&mut self, index: usize) -> Result<Option<Attempt>, TurnError> {
         self.candidates[index].stands = Stands::Out;
         let entry = self.candidates[index].entry.clone();
-        let pass = match entry.health.enter(self.conversation.asking.breaker) {
+        let pass = match entry.health.enter(self.lineup.asking().breaker) {
             Ok(pass) => pass,
             Err(resting) => {
                 let name = entry.provider.name().to_owned();
@@ -160,7 +164,7 @@ impl<'a> Asking<'a> {
             }
         };
         let attempt = async {
-            let (request, stages) = self.conversation.prepare(self.job, &entry)?;
+            let (request, stages) = self.lineup.prepare(self.job, &entry)?;
             Attempt::open(entry, pass, stages, request, self.began).await
         };
         match attempt.await {

@@ -2,7 +2,7 @@
 
 use anima_provider::Request;
 
-use super::{Conversation, Job};
+use super::{Job, Lineup};
 use crate::{
     registry::Entry,
     turn::{
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-impl Conversation {
+impl Lineup {
     /// Those who are asked to answer a turn.
     pub(super) fn asked(&self, job: &Job) -> Result<Vec<Entry>, TurnError> {
         let persona = self.persona(&job.turn, &job.settings)?;
@@ -60,7 +60,7 @@ impl Conversation {
                 said: said.as_str(),
                 images,
             };
-            let prompt = ingredients.prompt(&self.prompts, capabilities)?;
+            let prompt = ingredients.prompt(self.prompts(), capabilities)?;
             let choice = &job.turn.choice;
             let sampling =
                 choice.sampling.clone().or(&prompt.sampling).or(&choice.surface_sampling);

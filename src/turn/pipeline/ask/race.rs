@@ -72,7 +72,7 @@ impl Asking<'_> {
 
     /// When somebody is asked beside the first one, if it says nothing until then.
     fn hedge_at(&self) -> Option<Moment> {
-        let after = self.conversation.asking.hedge_ms;
+        let after = self.lineup.asking().hedge_ms;
         let wanted = after > 0 && !self.hedged && self.repeats == 0;
         wanted.then(|| Moment::now() + Duration::from_millis(after))
     }
@@ -86,7 +86,7 @@ impl Asking<'_> {
             candidate.stands == Stands::Fresh && candidate.entry.health.is_free()
         };
         let Some(index) = self.candidates.iter().position(free) else { return Ok(None) };
-        if !self.conversation.budget.take(&self.conversation.asking.retry, Moment::now()) {
+        if !self.budget.take(&self.lineup.asking().retry, Moment::now()) {
             return Ok(None);
         }
         self.hedged = true;

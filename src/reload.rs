@@ -1,0 +1,336 @@
+//! A changed configuration takes effect in a running service: read whole, checked whole, exchanged
+//! as one, or not at all.
+
+mod difference;
+mod files;
+mod watch;
+
+use std::{future::pending, path::Path, sync::Arc};
+
+use serde::Serialize;
+use thiserror::Error;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::Mutex,
+    task::spawn_blocking,
+};
+use tracing::{debug, error, info, warn};
+
+use crate::{
+    registry::{Coming, Difference, Pool, RegistryError, load, retire},
+    settings::{AskSettings, Settings, SettingsError},
+    turn::{
+        TurnError,
+        pipeline::{Conversation, Lineup},
+        prompt::{PromptError, Prompts},
+    },
+};
+use watch::{Places, Watch};
+
+/// Why a changed configuration cannot take effect. Everything is as it was.
+#[derive(Debug, Error)]
+pub enum ReloadError {
+    /// The configuration files.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The prompts folder.
+    #[error(transparent)]
+    Prompts(#[from] PromptError),
+    /// A provider.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The service was not made of files.
+    #[error("this service was not made of configuration files")]
+    Fixed,
+    /// It was given up.
+    #[error("the reload was given up")]
+    GivenUp,
+}
+
+/// What a reload has changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Whether anything is different now.
+    pub changed: bool,
+    /// Providers that are new.
+    pub added: Vec<String>,
+    /// Providers that were made anew.
+    pub rebuilt: Vec<String>,
+    /// Providers that are gone.
+    pub removed: Vec<String>,
+    /// Providers whose models are being loaded.
+    pub loading: Vec<String>,
+    /// Whether personas, styles or templates are different.
+    pub prompts: bool,
+    /// Who answers by default now.
+    pub default: String,
+    /// Who answers by default once its model is loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_when_loaded: Option<String>,
+    /// Keys that have changed and take effect when the service starts again.
+    pub needs_restart: Vec<String>,
+}
+
+/// Brings changes of the configuration into the running service.
+pub struct Reloader {
+    conversation: Arc<Conversation>,
+    state: Mutex<State>,
+    /// Held while a model is loaded: one at a time, each with the memory that the others leave.
+    loader: Mutex<()>,
+}
+
+/// What is in effect.
+struct State {
+    settings: Settings,
+    /// Those that the service was started with.
+    started: Settings,
+    pool: Pool,
+    /// The content of the prompts folder, in short.
+    prompts: u64,
+    /// Whom somebody has made the default since the configuration was last changed.
+    switched: Option<String>,
+}
+
+impl State {
+    /// Whom the configuration or somebody since wants to answer by default.
+    fn default(&self) -> &str {
+        self.switched.as_deref().unwrap_or_else(|| self.settings.default_provider())
+    }
+}
+
+/// What a service begins with: whoever answers, and what is needed to change that later.
+pub(crate) struct Beginning {
+    lineup: Lineup,
+    state: State,
+}
+
+impl Beginning {
+    /// Makes every provider of the settings ready.
+    ///
+    /// # Errors
+    /// When one cannot be used, or a persona names one that is not there.
+    pub(crate) async fn load(settings: &Settings, prompts: Prompts) -> Result<Self, ReloadError> {
+        let mut pool = Pool::fill(settings).await?;
+        let default = settings.default_provider();
+        let registry = pool.registry(&Pool::default(), settings, default, default);
+        let (persona, asking) = (&settings.turn.persona, settings.turn.asking());
+        let lineup = Lineup::new(registry, Arc::new(prompts), persona, asking)?;
+        let prompts = files::content_of(&settings.resolve(&settings.turn.prompts));
+        let (started, settings) = (settings.clone(), settings.clone());
+        let state = State { settings, started, pool, prompts, switched: None };
+        Ok(Self { lineup, state })
+    }
+
+    /// A conversation that begins with this, and what brings changes into it. `change` finishes the
+    /// conversation.
+    pub(crate) fn begin(
+        self,
+        change: impl FnOnce(Conversation) -> Conversation,
+    ) -> (Arc<Conversation>, Arc<Reloader>) {
+        let conversation = Arc::new(change(Conversation::new(self.lineup)));
+        let (state, loader) = (Mutex::new(self.state), Mutex::default());
+        (Arc::clone(&conversation), Arc::new(Reloader { conversation, state, loader }))
+    }
+}
+
+impl Reloader {
+    /// Reads the configuration again and lets it take effect.
+    ///
+    /// Returns when everything but local models is there; those are loaded one after the other, and
+    /// take effect as they come.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration; nothing has changed then.
+    pub async fn reload(self: &Arc<Self>) -> Result<Report, ReloadError> {
+        let outcome = self.exchange().await;
+        let label = match &outcome {
+            Ok(Report { changed: false, .. }) => "unchanged",
+            Ok(_) => "changed",
+            Err(_) => "refused",
+        };
+        metrics::counter!("anima_reloads_total", "outcome" => label).increment(1);
+        match &outcome {
+            Ok(report) if report.changed || !report.needs_restart.is_empty() => tell(report),
+            Ok(_) => debug!("The configuration is as it was"),
+            Err(error) => warn!(%error, "The configuration stays as it was: {error}"),
+        }
+        outcome
+    }
+
+    async fn exchange(self: &Arc<Self>) -> Result<Report, ReloadError> {
+        let mut state = self.state.lock().await;
+        let before = state.settings.clone();
+        let read = spawn_blocking(move || {
+            let settings = before.read_again()?;
+            let folder = settings.resolve(&settings.turn.prompts);
+            Ok::<_, ReloadError>((Prompts::load(&folder)?, files::content_of(&folder), settings))
+        });
+        let (prompts, content, settings) = read.await.map_err(|_| ReloadError::GivenUp)??;
+        let needs_restart = difference::needs_restart(&state.started, &settings);
+        let (mut pool, difference) = state.pool.next(&settings)?;
+        // Whoever was made the default by hand stays it until the configuration says otherwise.
+        let same_default = settings.turn.provider == state.settings.turn.provider;
+        let switched = state.switched.clone().filter(|_| same_default);
+        let switched =
+            switched.filter(|name| settings.providers.get(name).is_some_and(|it| it.enabled));
+        let lineup = self.conversation.lineup();
+        let current = lineup.registry().default_name();
+        let wanted = switched.as_deref().unwrap_or_else(|| settings.default_provider()).to_owned();
+        let registry = pool.registry(&state.pool, &settings, &wanted, current);
+        let default = registry.default_name().to_owned();
+        let asking = settings.turn.asking();
+        let next = Lineup::new(registry, Arc::new(prompts), &settings.turn.persona, asking)?;
+        let report = Report {
+            changed: !difference.is_none()
+                || content != state.prompts
+                || default != current
+                || is_different(&state.settings, &settings),
+            prompts: content != state.prompts,
+            default_when_loaded: (wanted != default).then_some(wanted),
+            default,
+            needs_restart,
+            ..Report::of(&difference)
+        };
+        self.conversation.exchange(next);
+        let_go(&state.pool, &pool);
+        let started = state.started.clone();
+        *state = State { settings, started, pool, prompts: content, switched };
+        if !difference.loading.is_empty() {
+            let reloader = Arc::clone(self);
+            // It ends with the last model; a service that ends does not wait for it.
+            tokio::spawn(async move { reloader.load_all(difference.loading).await });
+        }
+        Ok(report)
+    }
+
+    /// Lets another provider answer by default, until the configuration's own default changes.
+    ///
+    /// # Errors
+    /// When there is no such provider, or its model is not there yet.
+    pub async fn switch(&self, name: &str) -> Result<String, TurnError> {
+        let mut state = self.state.lock().await;
+        let lineup = self.conversation.lineup();
+        let name = lineup.registry().resolve(name)?.to_owned();
+        state.switched = Some(name.clone());
+        let before = state.pool.clone();
+        self.arrange(&mut state, &before);
+        info!(provider.name = name, "{name} answers by default now");
+        Ok(name)
+    }
+
+    /// Puts the pool of the state in effect, in the place of the one before.
+    fn arrange(&self, state: &mut State, before: &Pool) {
+        let lineup = self.conversation.lineup();
+        let (wanted, current) = (state.default().to_owned(), lineup.registry().default_name());
+        let registry = state.pool.registry(before, &state.settings, &wanted, current);
+        self.conversation.exchange(lineup.with_registry(registry));
+        let_go(before, &state.pool);
+    }
+
+    /// Loads models one after the other, each of which takes effect when it is there.
+    async fn load_all(&self, coming: Vec<Arc<Coming>>) {
+        for coming in coming {
+            let _turn = self.loader.lock().await;
+            let home = {
+                let state = self.state.lock().await;
+                if !state.pool.awaits(&coming) {
+                    continue;
+                }
+                state.settings.home.clone()
+            };
+            let name = &coming.name;
+            info!(provider.name = name, bytes = coming.bytes, "Loading the model of {name}");
+            match load(&coming, home).await {
+                Ok(made) => {
+                    let mut state = self.state.lock().await;
+                    let before = state.pool.clone();
+                    if state.pool.arrived(&coming, made) {
+                        self.arrange(&mut state, &before);
+                        info!(provider.name = name, "{name} is ready");
+                    }
+                }
+                Err(error) => {
+                    let error = anyhow::Error::new(error);
+                    error!(provider.name = name, error = format!("{error:#}"), "{error:#}");
+                }
+            }
+        }
+    }
+
+    /// Reloads whenever a file of the configuration changes or a hangup signal comes. Never ends.
+    pub async fn follow(self: Arc<Self>) {
+        let mut watch = Watch::new();
+        let mut hangup = signal(SignalKind::hangup()).ok();
+        loop {
+            // What has changed before a folder was watched nobody tells.
+            if !watch.look_at(&self.places().await) {
+                tokio::select! {
+                    () = watch.changed() => {}
+                    () = hung_up(&mut hangup) => {}
+                }
+            }
+            // Whether it went well is told by the reload itself.
+            let _ = self.reload().await;
+        }
+    }
+
+    /// Where something that matters may change.
+    async fn places(&self) -> Places {
+        let state = self.state.lock().await;
+        let mut folders = files::folders(&state.settings.resolve(&state.settings.turn.prompts));
+        folders.push(state.settings.source.folder.clone());
+        let files = state.pool.files().map(Path::to_owned).collect();
+        Places { folders: folders.into_iter().collect(), files }
+    }
+}
+
+impl Report {
+    fn of(difference: &Difference) -> Self {
+        Self {
+            added: difference.added.clone(),
+            rebuilt: difference.changed.clone(),
+            removed: difference.removed.clone(),
+            loading: difference.loading.iter().map(|coming| coming.name.clone()).collect(),
+            ..Self::default()
+        }
+    }
+}
+
+/// Lets go of the providers that are no longer in `after`.
+fn let_go(before: &Pool, after: &Pool) {
+    for provider in before.gone(after) {
+        // The task owns nothing but the provider, and ends when the last turn has left it.
+        tokio::spawn(retire(provider));
+    }
+}
+
+/// Whether who is asked, and how, is different in ways that make no provider different.
+fn is_different(before: &Settings, after: &Settings) -> bool {
+    let asked = |settings: &Settings| -> (AskSettings, Vec<String>, String, Vec<_>) {
+        let turn = &settings.turn;
+        let providers = settings.enabled_providers().map(|(name, provider)| {
+            (name.clone(), provider.aliases.clone(), provider.first_token_ms)
+        });
+        (turn.asking(), turn.fallback.clone(), turn.persona.clone(), providers.collect())
+    };
+    asked(before) != asked(after)
+}
+
+fn tell(report: &Report) {
+    let told = serde_json::to_string(report).unwrap_or_default();
+    info!(report = told, "The configuration was read again; {} answers by default", report.default);
+    if !report.needs_restart.is_empty() {
+        warn!(keys = ?report.needs_restart, "Some keys take effect when the service starts again: {}",
+            report.needs_restart.join(", "));
+    }
+}
+
+/// Waits for the next hangup signal, for ever where there is none.
+async fn hung_up(signal: &mut Option<Signal>) {
+    if let Some(signal) = signal
+        && signal.recv().await.is_some()
+    {
+        return;
+    }
+    pending::<()>().await;
+}

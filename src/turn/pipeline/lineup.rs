@@ -1,0 +1,119 @@
+//! Who answers, in whose voice, by which prompts: what a reload exchanges as a whole.
+
+use std::sync::Arc;
+
+use tracing::warn;
+
+use crate::{
+    history::SessionSettings,
+    registry::{Entry, Registry},
+    settings::AskSettings,
+    turn::{
+        Turn, TurnError,
+        prompt::{Persona, PromptError, Prompts, Style},
+    },
+};
+/// Who answers, in whose voice, by which prompts. A turn keeps the one that it began with.
+pub struct Lineup {
+    registry: Registry,
+    prompts: Arc<Prompts>,
+    default_persona: String,
+    asking: AskSettings,
+}
+
+impl Lineup {
+    /// A lineup in which everything that is named is there.
+    ///
+    /// # Errors
+    /// When the default persona does not exist, or a persona's provider.
+    pub fn new(
+        registry: Registry,
+        prompts: Arc<Prompts>,
+        persona: &str,
+        asking: AskSettings,
+    ) -> Result<Self, PromptError> {
+        prompts.persona(persona)?;
+        for persona in prompts.personas() {
+            let Some(name) = &persona.provider else { continue };
+            if let Err(error) = registry.resolve(name)
+                && !registry.knows(name)
+            {
+                return Err(PromptError::Unknown(format!("persona {}: {error}", persona.name)));
+            }
+        }
+        Ok(Self { registry, prompts, default_persona: persona.to_owned(), asking })
+    }
+
+    /// The same with other providers.
+    pub(crate) fn with_registry(&self, registry: Registry) -> Self {
+        Self {
+            registry,
+            prompts: Arc::clone(&self.prompts),
+            default_persona: self.default_persona.clone(),
+            asking: self.asking,
+        }
+    }
+
+    /// The providers.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The personas and styles.
+    pub fn prompts(&self) -> &Prompts {
+        &self.prompts
+    }
+
+    /// How often providers are asked.
+    pub(super) fn asking(&self) -> &AskSettings {
+        &self.asking
+    }
+
+    /// Who speaks and who answers in a session with these settings. What a session has chosen and is
+    /// no longer there counts as not chosen.
+    pub fn chosen(&self, settings: &SessionSettings) -> (&str, &str) {
+        let persona = settings.persona.as_deref().and_then(|name| self.prompts.persona(name).ok());
+        let persona = persona.or_else(|| self.prompts.persona(&self.default_persona).ok());
+        let provider = settings.provider.as_deref().filter(|name| self.registry.knows(name));
+        let provider = provider.or_else(|| persona?.provider.as_deref());
+        let provider = provider.and_then(|name| self.registry.resolve(name).ok());
+        let persona = persona.map_or(self.default_persona.as_str(), |persona| &persona.name);
+        (persona, provider.unwrap_or_else(|| self.registry.default_name()))
+    }
+
+    pub(super) fn persona(
+        &self,
+        turn: &Turn,
+        settings: &SessionSettings,
+    ) -> Result<&Persona, TurnError> {
+        if let Some(name) = &turn.choice.persona {
+            return Ok(self.prompts.persona(name)?);
+        }
+        let chosen = settings.persona.as_deref().and_then(|name| self.prompts.persona(name).ok());
+        chosen.map_or_else(|| Ok(self.prompts.persona(&self.default_persona)?), Ok)
+    }
+
+    pub(super) fn style(&self, turn: &Turn, persona: &Persona) -> Result<&Style, TurnError> {
+        Ok(self.prompts.style(turn.choice.style.as_deref().unwrap_or(&persona.style))?)
+    }
+
+    /// Those who may answer, the one to ask first in front.
+    pub(super) fn candidates(
+        &self,
+        turn: &Turn,
+        settings: &SessionSettings,
+        persona: &Persona,
+    ) -> Result<Vec<Entry>, TurnError> {
+        if let Some(name) = &turn.choice.provider {
+            return self.registry.pick(Some(name));
+        }
+        let chosen = settings.provider.as_deref().filter(|name| {
+            let there = self.registry.knows(name);
+            if !there {
+                warn!(provider.name = name, "A session's provider {name} is gone; another answers");
+            }
+            there
+        });
+        self.registry.pick(chosen.or(persona.provider.as_deref()))
+    }
+}
