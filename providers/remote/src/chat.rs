@@ -1,26 +1,43 @@
-//! Chat completions: the conversation as messages, and the answer read out of chunks.
+//! Chat completions: what goes into a body; what comes back is read in [`ChatReader`].
 
-use anima_provider::{FinishReason, Input, Message, ProviderError, ProviderEvent, Usage};
-use serde_json::{Value, json};
+mod calls;
+mod reader;
 
-use crate::{failure::Failure, secret::Blotter};
+use anima_provider::{Input, Message, Output, Request, Tool, ToolCall, ToolChoice};
+use serde_json::{Map, Value, json};
 
-/// Most characters that are kept of a refusal.
-const LONGEST_REFUSAL: usize = 300;
+pub(crate) use reader::ChatReader;
 
 /// The messages of a conversation. `picture` writes a `data:` URL as the server wants it.
 pub(crate) fn messages(input: &Input, picture: impl Fn(&str) -> String) -> Value {
     let Input::Chat { system, messages } = input else { return json!([]) };
     let system = system.iter().map(|text| json!({ "role": "system", "content": text }));
-    let said = messages.iter().map(
-        |message| json!({ "role": message.role.as_str(), "content": content(message, &picture) }),
-    );
+    let said = messages.iter().map(|message| {
+        let mut said = Map::new();
+        said.insert("role".to_owned(), json!(message.role.as_str()));
+        said.insert("content".to_owned(), content(message, &picture));
+        if !message.tool_calls.is_empty() {
+            said.insert("tool_calls".to_owned(), message.tool_calls.iter().map(call).collect());
+        }
+        if let Some(id) = &message.tool_call_id {
+            said.insert("tool_call_id".to_owned(), json!(id));
+        }
+        Value::Object(said)
+    });
     system.chain(said).collect()
+}
+
+/// A function that was called.
+fn call(call: &ToolCall) -> Value {
+    let function = json!({ "name": call.name, "arguments": call.arguments });
+    json!({ "id": call.id, "type": "function", "function": function })
 }
 
 fn content(message: &Message, picture: impl Fn(&str) -> String) -> Value {
     if message.images.is_empty() {
-        return json!(message.text);
+        // Who only calls has said nothing, which is not the same as an empty text.
+        let silent = message.text.is_empty() && !message.tool_calls.is_empty();
+        return if silent { Value::Null } else { json!(message.text) };
     }
     let images = message
         .images
@@ -29,201 +46,56 @@ fn content(message: &Message, picture: impl Fn(&str) -> String) -> Value {
     images.chain([json!({ "type": "text", "text": message.text })]).collect()
 }
 
-/// Reads the chunks of one answer, or the one object of a server that does not stream.
-#[derive(Debug, Default)]
-pub(crate) struct ChatReader {
-    reason: Option<FinishReason>,
-    usage: Option<Usage>,
-    refusal: String,
-    /// Whether there was any text.
-    spoke: bool,
+/// Puts in the functions that are offered, and whether one has to be called.
+pub(crate) fn put_tools(body: &mut Map<String, Value>, request: &Request) {
+    if request.tools.is_empty() {
+        return;
+    }
+    body.insert("tools".to_owned(), request.tools.iter().map(offer).collect());
+    let choice = match &request.tool_choice {
+        // What servers do of themselves.
+        ToolChoice::Auto => return,
+        ToolChoice::None => json!("none"),
+        ToolChoice::Required => json!("required"),
+        ToolChoice::Named(name) => json!({ "type": "function", "function": { "name": name } }),
+    };
+    body.insert("tool_choice".to_owned(), choice);
 }
 
-impl ChatReader {
-    /// The events that a chunk holds.
-    ///
-    /// # Errors
-    /// When it tells a failure, or is no chunk.
-    pub(crate) fn read(
-        &mut self,
-        chunk: &Value,
-        blotter: &Blotter,
-    ) -> Result<Vec<ProviderEvent>, ProviderError> {
-        if let Some(failure) = Failure::of_frame(chunk, blotter) {
-            return Err(failure.into_error());
-        }
-        if !chunk.is_object() {
-            return Err(ProviderError::Protocol("it sent a chunk that is no object".into()));
-        }
-        self.usage = usage(&chunk["usage"]).or(self.usage);
-        // Only one answer is asked for. Chunks without one tell the usage, or what a filter thought.
-        let choice = &chunk["choices"][0];
-        let said = if choice["delta"].is_object() { &choice["delta"] } else { &choice["message"] };
-        let reasoning = ["reasoning_content", "reasoning"].iter().map(|key| text(&said[*key]));
-        let reasoning = reasoning.into_iter().find(|text| !text.is_empty());
-        let mut events: Vec<_> = reasoning.map(ProviderEvent::Reasoning).into_iter().collect();
-        let text = text(&said["content"]);
-        if !text.is_empty() {
-            self.spoke = true;
-            events.push(ProviderEvent::Text(text));
-        }
-        if let Some(refusal) = said["refusal"].as_str() {
-            let left = LONGEST_REFUSAL.saturating_sub(self.refusal.chars().count());
-            self.refusal.extend(refusal.chars().take(left));
-        }
-        if let Some(reason) = choice["finish_reason"].as_str() {
-            self.reason = Some(finish_reason(reason)?);
-        }
-        Ok(events)
-    }
+fn offer(tool: &Tool) -> Value {
+    let mut function = Map::new();
+    function.insert("name".to_owned(), json!(tool.name));
+    let mut put = |key: &str, value: Option<Value>| {
+        function.extend(value.map(|value| (key.to_owned(), value)));
+    };
+    put("description", tool.description.as_ref().map(|text| json!(text)));
+    put("parameters", tool.parameters.clone());
+    put("strict", tool.strict.map(Value::Bool));
+    json!({ "type": "function", "function": function })
+}
 
-    /// Whether there was neither text nor an end.
-    pub(crate) fn is_blank(&self) -> bool {
-        !self.spoke && self.reason.is_none() && self.refusal.is_empty()
-    }
-
-    /// The end of the answer. `done` says whether the mark came that nothing follows.
-    ///
-    /// # Errors
-    /// When the model declined, or the answer broke off.
-    pub(crate) fn finish(self, done: bool) -> Result<ProviderEvent, ProviderError> {
-        if !self.refusal.is_empty() {
-            return Err(ProviderError::Refused(self.refusal));
+/// Puts in what form the answer has.
+pub(crate) fn put_output(body: &mut Map<String, Value>, output: &Output) {
+    match output {
+        Output::Text => {}
+        Output::JsonObject => {
+            body.insert("response_format".to_owned(), json!({ "type": "json_object" }));
         }
-        match self.reason {
-            Some(reason) => Ok(ProviderEvent::Done { reason, usage: self.usage }),
-            // Some servers give no reason, but they do mark the end.
-            None if done => {
-                Ok(ProviderEvent::Done { reason: FinishReason::Stop, usage: self.usage })
+        Output::JsonSchema(schema) => {
+            let mut format = Map::new();
+            format.insert("name".to_owned(), json!(schema.name));
+            if let Some(description) = &schema.description {
+                format.insert("description".to_owned(), json!(description));
             }
-            None => Err(ProviderError::Protocol("the answer broke off without an end".into())),
+            format.insert("schema".to_owned(), schema.schema.clone());
+            format.insert("strict".to_owned(), json!(schema.strict));
+            let format = json!({ "type": "json_schema", "json_schema": format });
+            body.insert("response_format".to_owned(), format);
         }
-    }
-}
-
-/// A text, whether it is one or is made of parts.
-fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),
-        _ => String::new(),
-    }
-}
-
-fn finish_reason(reason: &str) -> Result<FinishReason, ProviderError> {
-    match reason {
-        "length" | "max_tokens" | "model_context_window_exceeded" => Ok(FinishReason::Length),
-        "content_filter" | "sensitive" => Ok(FinishReason::Filtered),
-        "network_error" | "error" => {
-            Err(ProviderError::Unavailable(format!("it ended with {reason}").into()))
-        }
-        // No tools are offered, so what servers take for a call of one is an answer all the same.
-        _ => Ok(FinishReason::Stop),
-    }
-}
-
-fn usage(usage: &Value) -> Option<Usage> {
-    let count = |key: &str| Some(u32::try_from(usage[key].as_u64()?).unwrap_or(u32::MAX));
-    Some(Usage {
-        prompt_tokens: count("prompt_tokens")?,
-        completion_tokens: count("completion_tokens").unwrap_or(0),
-        estimated: false,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(chunks: &[Value], done: bool) -> Result<Vec<ProviderEvent>, ProviderError> {
-        let (mut reader, mut events) = (ChatReader::default(), Vec::new());
-        for chunk in chunks {
-            events.extend(reader.read(chunk, &Blotter::default())?);
-        }
-        events.push(reader.finish(done)?);
-        Ok(events)
-    }
-
-    fn end(reason: &str) -> Value {
-        json!({ "choices": [{ "delta": {}, "finish_reason": reason }] })
-    }
-
-    fn delta(delta: &Value) -> Value {
-        json!({ "choices": [{ "delta": delta, "finish_reason": null }] })
-    }
-
-    #[test]
-    fn reasoning_and_text_are_told_apart_under_all_their_names() {
-        let chunks = [
-            delta(&json!({ "role": "assistant", "content": "" })),
-            delta(&json!({ "reasoning_content": "a", "content": null })),
-            delta(&json!({ "reasoning": "b" })),
-            delta(&json!({ "content": "c", "reasoning_content": "d" })),
-            delta(&json!({ "content": [{ "type": "text", "text": "e" }] })),
-            end("stop"),
-            json!({ "choices": [], "usage": { "prompt_tokens": 3, "completion_tokens": 2 } }),
-        ];
-        let usage = Usage { prompt_tokens: 3, completion_tokens: 2, estimated: false };
-        let expected = [
-            ProviderEvent::Reasoning("a".to_owned()),
-            ProviderEvent::Reasoning("b".to_owned()),
-            ProviderEvent::Reasoning("d".to_owned()),
-            ProviderEvent::Text("c".to_owned()),
-            ProviderEvent::Text("e".to_owned()),
-            ProviderEvent::Done { reason: FinishReason::Stop, usage: Some(usage) },
-        ];
-        assert_eq!(read(&chunks, false).unwrap(), expected);
-    }
-
-    #[test]
-    fn an_answer_ends_with_a_reason_or_with_the_mark() {
-        let reason = |chunks: &[Value], done| match read(chunks, done) {
-            Ok(events) => match events.last() {
-                Some(ProviderEvent::Done { reason, .. }) => Ok(*reason),
-                other => panic!("{other:?}"),
-            },
-            Err(error) => Err(error.to_string()),
-        };
-        for (name, expected) in [
-            ("stop", FinishReason::Stop),
-            ("function_call", FinishReason::Stop),
-            ("something_new", FinishReason::Stop),
-            ("length", FinishReason::Length),
-            ("model_context_window_exceeded", FinishReason::Length),
-            ("content_filter", FinishReason::Filtered),
-            ("sensitive", FinishReason::Filtered),
-        ] {
-            assert_eq!(reason(&[end(name)], false).unwrap(), expected, "{name}");
-        }
-        let text = delta(&json!({ "content": "a" }));
-        assert_eq!(reason(std::slice::from_ref(&text), true).unwrap(), FinishReason::Stop);
-        assert!(matches!(read(&[text], false), Err(ProviderError::Protocol(_))));
-        assert!(matches!(read(&[end("network_error")], true), Err(ProviderError::Unavailable(_))));
-    }
-
-    #[test]
-    fn a_refusal_is_a_refusal() {
-        let chunks = [
-            delta(&json!({ "refusal": "I " })),
-            delta(&json!({ "refusal": "won't" })),
-            end("stop"),
-        ];
-        let refused = read(&chunks, true).unwrap_err();
-        assert!(matches!(refused, ProviderError::Refused(text) if text == "I won't"));
-    }
-
-    #[test]
-    fn failures_within_a_stream_are_failures() {
-        for (chunk, expected) in [
-            (json!({ "error": { "message": "x", "type": "server_error" } }), "unavailable"),
-            (json!({ "error": { "message": "x", "code": "1302" } }), "limit"),
-            (json!({ "error": { "message": "x", "code": 1301 } }), "refused"),
-            (json!([{ "error": { "message": "x", "code": 429 } }]), "limit"),
-            (json!({ "object": "error", "message": "x", "code": 401 }), "key"),
-            (json!("nonsense"), "understood"),
-        ] {
-            let error = read(std::slice::from_ref(&chunk), true).unwrap_err().to_string();
-            assert!(error.contains(expected), "{chunk}: {error}");
+        Output::Regex(expression) => {
+            // What vLLM calls it, before and since its version 0.12.
+            body.insert("guided_regex".to_owned(), json!(expression));
+            body.insert("structured_outputs".to_owned(), json!({ "regex": expression }));
         }
     }
 }

@@ -4,7 +4,9 @@ mod token;
 
 use std::sync::Arc;
 
-use anima_provider::{EventStream, ProviderError, Request, Sampling};
+use anima_provider::{
+    Capabilities, EventStream, OutputKinds, ProviderError, Request, Sampling, ToolChoice,
+};
 use async_openai::config::Config;
 use async_trait::async_trait;
 use reqwest::header::{AUTHORIZATION, HeaderMap};
@@ -151,9 +153,29 @@ fn picture(url: &str) -> String {
 
 #[async_trait]
 impl Dialect for ChatGlm {
+    fn capabilities(&self, common: Capabilities) -> Capabilities {
+        if !self.hosted {
+            // The server of ChatGLM3-6B has a form of its own for tools.
+            return common;
+        }
+        let outputs = OutputKinds { json_object: true, ..OutputKinds::default() };
+        Capabilities { tools: true, outputs, extra: true, ..common }
+    }
+
     fn body(&self, request: &Request) -> Result<Value, ProviderError> {
         let common = &self.settings.common;
-        let mut body = Map::new();
+        // What we have words for goes over it.
+        let mut body = request.extra.clone();
+        match request.tool_choice {
+            ToolChoice::Auto => chat::put_tools(&mut body, request),
+            // It calls none that it does not know.
+            ToolChoice::None => {}
+            ToolChoice::Required | ToolChoice::Named(_) => {
+                let feature = "tool_choice, except for auto and none".to_owned();
+                return Err(ProviderError::Unsupported { feature });
+            }
+        }
+        chat::put_output(&mut body, &request.output);
         body.insert("model".to_owned(), json!(self.model));
         body.insert("messages".to_owned(), chat::messages(&request.input, picture));
         body.insert("stream".to_owned(), json!(true));

@@ -8,7 +8,9 @@ use std::{
     sync::Arc,
 };
 
-use anima_provider::{EventStream, ProviderError, ProviderEvent, Request};
+use anima_provider::{
+    Capabilities, EventStream, OutputKinds, ProviderError, ProviderEvent, Request,
+};
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use reqwest::header::{HeaderMap, HeaderName};
@@ -90,6 +92,11 @@ struct Gemini {
 
 #[async_trait]
 impl Dialect for Gemini {
+    fn capabilities(&self, common: Capabilities) -> Capabilities {
+        let outputs = OutputKinds { json_object: true, json_schema: true, regex: false };
+        Capabilities { outputs, ..common }
+    }
+
     fn body(&self, request: &Request) -> Result<Value, ProviderError> {
         body::body(request, &self.settings)
     }

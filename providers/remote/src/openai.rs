@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anima_provider::{EventStream, ProviderError, Request};
+use anima_provider::{Capabilities, EventStream, OutputKinds, ProviderError, Request};
 use async_openai::config::Config;
 use async_trait::async_trait;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName};
@@ -43,8 +43,8 @@ pub struct OpenAiSettings {
     /// Azure, `max_tokens` elsewhere.
     #[serde(default)]
     pub token_limit: Option<TokenLimit>,
-    /// Sends `top_k`, `min_p` and `repetition_penalty` as well, which OpenAI does not have. Default:
-    /// false.
+    /// Sends `top_k`, `min_p` and `repetition_penalty` as well, and regular expressions that the
+    /// answer has to fit, which OpenAI does not have. Default: false.
     #[serde(default)]
     pub extended_sampling: bool,
     /// Asks for the number of tokens at the end. Default: true.
@@ -231,9 +231,17 @@ impl OpenAi {
 
 #[async_trait]
 impl Dialect for OpenAi {
+    fn capabilities(&self, common: Capabilities) -> Capabilities {
+        // OpenAI itself binds no answer to a regular expression.
+        let regex = self.settings.extended_sampling;
+        let outputs = OutputKinds { json_object: true, json_schema: true, regex };
+        Capabilities { tools: true, outputs, logprobs: true, extra: true, ..common }
+    }
+
     fn body(&self, request: &Request) -> Result<Value, ProviderError> {
         let OpenAiSettings { common, usage, .. } = &self.settings;
-        let mut body = Map::new();
+        // What we have words for goes over it.
+        let mut body = request.extra.clone();
         body.insert("model".to_owned(), json!(self.model));
         body.insert("messages".to_owned(), chat::messages(&request.input, str::to_owned));
         body.insert("stream".to_owned(), json!(true));
@@ -242,6 +250,12 @@ impl Dialect for OpenAi {
         }
         let sampling = request.sampling.clone().or(&common.sampling);
         sampling::put(&mut body, &sampling, &common.omit, &self.names(), MOST_STOPS);
+        chat::put_tools(&mut body, request);
+        chat::put_output(&mut body, &request.output);
+        if let Some(most) = request.logprobs {
+            body.insert("logprobs".to_owned(), json!(true));
+            body.insert("top_logprobs".to_owned(), json!(most));
+        }
         merge(&mut body, &common.extra);
         Ok(Value::Object(body))
     }

@@ -12,6 +12,11 @@ use crate::{CommonSettings, SetupError, gate::Gate};
 /// How one kind of server is asked, and how its answer is read.
 #[async_trait]
 pub(crate) trait Dialect: Send + Sync {
+    /// What such a server can do beyond `common`, which is what the settings say; by default nothing.
+    fn capabilities(&self, common: Capabilities) -> Capabilities {
+        common
+    }
+
     /// The body of the request for an answer.
     fn body(&self, request: &Request) -> Result<Value, ProviderError>;
 
@@ -40,7 +45,7 @@ impl RemoteProvider {
         Ok(Self {
             name: name.into(),
             model,
-            capabilities: common.capabilities(),
+            capabilities: dialect.capabilities(common.capabilities()),
             gate: Arc::new(common.gate()),
             dialect: Arc::new(dialect),
         })

@@ -112,6 +112,13 @@ impl Question {
         }
     }
 
+    /// A chunk with this choice, as it stands.
+    pub(crate) fn choice(&self, choice: &Value) -> Value {
+        let mut chunk = self.chunk(&Value::Null, &Value::Null);
+        chunk["choices"] = json!([choice]);
+        chunk
+    }
+
     /// A piece of the reasoning.
     fn thought(&self, text: &str) -> Value {
         match self.format {

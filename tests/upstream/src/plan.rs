@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de::Error};
+use serde_json::Value;
 
 use crate::Fault;
 
@@ -18,6 +19,9 @@ pub struct Plan {
     /// Instead of `pieces`: so many tokens that say which stream they belong to and their number in
     /// it, `7.0 7.1 7.2 …`, by which a reader proves that nothing was lost, doubled or mixed up.
     pub stamps: usize,
+    /// Instead of `pieces`, in the formats of OpenAI and GLM: what stands in `choices`, one a chunk;
+    /// the last one has the reason to end.
+    pub choices: Vec<Value>,
     /// Milliseconds to the first piece.
     pub first_ms: u64,
     /// Milliseconds between pieces.
@@ -33,6 +37,7 @@ impl Default for Plan {
             fault: Fault::None,
             pieces: pieces.map(str::to_owned).to_vec(),
             stamps: 0,
+            choices: Vec::new(),
             first_ms: 0,
             every_ms: 0,
             times: None,
@@ -49,6 +54,11 @@ impl Plan {
     /// A plan that says `pieces`.
     pub fn saying<I: IntoIterator<Item = S>, S: Into<String>>(pieces: I) -> Self {
         Self { pieces: pieces.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+
+    /// A plan that sends these choices as they are.
+    pub fn choosing(choices: impl IntoIterator<Item = Value>) -> Self {
+        Self { choices: choices.into_iter().collect(), ..Self::default() }
     }
 
     /// The pieces of the answer to the request of this number.

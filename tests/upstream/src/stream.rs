@@ -37,6 +37,9 @@ pub(crate) async fn stream(
         return Ok(Next::Keep);
     }
     stream.open().await?;
+    if !plan.choices.is_empty() {
+        return stream.choose().await;
+    }
     let pieces = if *fault == Fault::NoText || *fault == Fault::Refusal { &[] } else { pieces };
     for (index, piece) in pieces.iter().enumerate() {
         if let Some(next) = stream.trouble(index).await? {
@@ -148,6 +151,21 @@ impl Stream<'_> {
         {
             self.answer.frame(done, self.end).await?;
         }
+        self.answer.end().await?;
+        Ok(Next::Keep)
+    }
+
+    /// Sends the choices of the plan, and what follows the reason to end.
+    async fn choose(&mut self) -> io::Result<Next> {
+        for (index, choice) in self.plan.choices.iter().enumerate() {
+            self.pause(index).await?;
+            self.send(&self.question.choice(choice)).await?;
+        }
+        // Of the ending only what comes after the reason, which is among the choices.
+        for chunk in self.question.ending(false, "", self.plan.choices.len()).iter().skip(1) {
+            self.send(chunk).await?;
+        }
+        self.answer.frame("[DONE]", self.end).await?;
         self.answer.end().await?;
         Ok(Next::Keep)
     }

@@ -1,6 +1,6 @@
 //! What Gemini is asked.
 
-use anima_provider::{Image, Input, Message, ProviderError, Request, Role, Sampling};
+use anima_provider::{Image, Input, Message, Output, ProviderError, Request, Role, Sampling};
 use serde_json::{Map, Value, json};
 
 use super::GeminiSettings;
@@ -35,6 +35,7 @@ pub(super) fn body(request: &Request, settings: &GeminiSettings) -> Result<Value
     let sampling = Sampling { top_k: sampling.top_k.filter(|top_k| *top_k > 0), ..sampling };
     let mut config = Map::new();
     sampling::put(&mut config, &sampling, &settings.common.omit, &NAMES, MOST_STOPS);
+    put_output(&mut config, &request.output);
     if !config.is_empty() {
         body.insert("generationConfig".to_owned(), Value::Object(config));
     }
@@ -48,6 +49,18 @@ pub(super) fn body(request: &Request, settings: &GeminiSettings) -> Result<Value
     }
     merge(&mut body, &settings.common.extra);
     Ok(Value::Object(body))
+}
+
+/// Puts in what form the answer has.
+fn put_output(config: &mut Map<String, Value>, output: &Output) {
+    let schema = match output {
+        Output::JsonObject => None,
+        Output::JsonSchema(schema) => Some(schema.schema.clone()),
+        Output::Text | Output::Regex(_) => return,
+    };
+    config.insert("responseMimeType".to_owned(), json!("application/json"));
+    // Its older twin, `responseSchema`, takes a part of what a JSON schema can say.
+    config.extend(schema.map(|schema| ("responseJsonSchema".to_owned(), schema)));
 }
 
 /// The conversation. Who speaks twice in a row, because the answer in between was never heard,

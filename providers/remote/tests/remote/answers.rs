@@ -5,7 +5,7 @@ use std::time::Duration;
 use anima_provider::{FinishReason, Provider, ProviderEvent, contract};
 use anima_upstream::{Fault, Plan};
 use futures::{StreamExt, future::join_all};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::support::{KINDS, Kind, TEXT, hear, question};
@@ -68,6 +68,30 @@ async fn a_short_answer_that_chatglm3_swallows_is_asked_for_once_more() {
     let streamed: Vec<_> =
         upstream.recorded().iter().map(|request| request.body["stream"].clone()).collect();
     assert_eq!(streamed, [true, false]);
+}
+
+#[tokio::test]
+async fn calls_and_logprobs_come_over_the_wire() {
+    let call = |call: Value| json!({ "index": 0, "delta": { "tool_calls": [call] } });
+    let choices = [
+        call(json!({ "index": 0, "id": "a", "function": { "name": "f", "arguments": "{" } })),
+        call(json!({ "index": 0, "function": { "arguments": "}" } })),
+        json!({ "index": 0, "delta": {}, "finish_reason": "tool_calls" }),
+    ];
+    for kind in [Kind::OpenAi, Kind::ChatGlm] {
+        let (_upstream, provider) = kind.start(Plan::choosing(choices.clone())).await;
+        let answer = contract::answer(&provider, question("one")).await.unwrap();
+        assert_eq!((answer.text.as_str(), answer.reason), ("", FinishReason::ToolCalls));
+    }
+    let token = json!({ "token": "好", "logprob": -0.25, "bytes": null, "top_logprobs": [] });
+    let choices = [
+        json!({ "index": 0, "delta": { "content": "好" }, "logprobs": { "content": [token] } }),
+        json!({ "index": 0, "delta": {}, "finish_reason": "stop" }),
+    ];
+    let (_upstream, provider) = Kind::OpenAi.start(Plan::choosing(choices)).await;
+    let events: Vec<_> = provider.generate(question("one")).await.unwrap().collect().await;
+    let Some(Ok(ProviderEvent::Logprobs(tokens))) = events.get(1) else { panic!("{events:?}") };
+    assert_eq!((tokens[0].token.token.as_str(), tokens.len()), ("好", 1));
 }
 
 #[tokio::test]

@@ -1,12 +1,15 @@
 //! What goes over the wire, to the byte.
 
-use anima_provider::{Image, Input, LaneId, Message, Provider, Request, Role, Sampling};
+use anima_provider::{
+    Image, Input, LaneId, Message, Output, Provider, ProviderError, Request, Role, Sampling,
+    Schema, Tool, ToolCall, ToolChoice,
+};
 use anima_upstream::{Plan, Upstream};
 use futures::StreamExt;
 use insta::assert_json_snapshot;
 use serde_json::{Map, Value, json};
 
-use crate::support::{KEY, KINDS, Kind, hear};
+use crate::support::{KEY, KINDS, Kind, hear, question};
 
 /// A conversation with everything that there is.
 fn request() -> Request {
@@ -65,6 +68,115 @@ async fn openai_is_sent_what_the_settings_add_and_not_what_they_omit() {
         "extra": { "chat_template_kwargs": { "enable_thinking": false }, "top_k": 7, "guided_json": null },
     });
     assert_json_snapshot!("openai_extended", sent(Kind::OpenAi, changes).await);
+}
+
+/// A request for everything beyond plain text.
+fn demanding() -> Request {
+    let call = ToolCall {
+        id: "call-1".to_owned(),
+        name: "weather".to_owned(),
+        arguments: "{\"city\":\"北京\"}".to_owned(),
+    };
+    let messages = vec![
+        Message::new(Role::User, "天气如何？"),
+        Message { tool_calls: vec![call], ..Message::new(Role::Assistant, "") },
+        Message { tool_call_id: Some("call-1".to_owned()), ..Message::new(Role::Tool, "晴") },
+        Message::new(Role::System, "说英语。"),
+    ];
+    let parameters = json!({ "type": "object", "properties": { "city": { "type": "string" } } });
+    let input = Input::Chat { system: None, messages };
+    let extra = json!({ "seed": 7, "model": "another" });
+    Request {
+        tools: vec![
+            Tool {
+                name: "weather".to_owned(),
+                description: Some("tells the weather".to_owned()),
+                parameters: Some(parameters),
+                strict: Some(true),
+            },
+            Tool { name: "time".to_owned(), description: None, parameters: None, strict: None },
+        ],
+        extra: extra.as_object().unwrap().clone(),
+        ..Request::new(input, Sampling::default(), LaneId("one".to_owned()))
+    }
+}
+
+/// The form of an answer that is a number.
+fn number() -> Output {
+    Output::JsonSchema(Schema {
+        name: "number".to_owned(),
+        description: None,
+        schema: json!({ "type": "integer" }),
+        strict: true,
+    })
+}
+
+/// The body that a server was sent.
+async fn body(kind: Kind, changes: Value, request: Request) -> Value {
+    let (upstream, provider) = kind.start_with(Plan::default(), &changes).await;
+    let events: Vec<_> = provider.generate(request).await.unwrap().collect().await;
+    assert!(events.iter().all(Result::is_ok), "{events:?}");
+    upstream.recorded()[0].body.clone()
+}
+
+#[tokio::test]
+async fn openai_is_sent_tools_forms_and_what_else_was_asked_for() {
+    let tool_choice = ToolChoice::Named("weather".to_owned());
+    let request = Request { tool_choice, output: number(), logprobs: Some(3), ..demanding() };
+    assert_json_snapshot!("openai_tools", body(Kind::OpenAi, json!({}), request).await);
+    for (choice, sent) in [
+        (ToolChoice::Auto, Value::Null),
+        (ToolChoice::None, json!("none")),
+        (ToolChoice::Required, json!("required")),
+    ] {
+        let request = Request { tool_choice: choice, ..demanding() };
+        assert_eq!(body(Kind::OpenAi, json!({}), request).await["tool_choice"], sent);
+    }
+    let request = Request { output: Output::JsonObject, ..demanding() };
+    let format = json!({ "type": "json_object" });
+    assert_eq!(body(Kind::OpenAi, json!({}), request).await["response_format"], format);
+    let request = || Request { output: Output::Regex("a+".to_owned()), ..demanding() };
+    let sent = body(Kind::OpenAi, json!({ "extended_sampling": true }), request()).await;
+    assert_eq!(
+        (&sent["guided_regex"], &sent["structured_outputs"]["regex"]),
+        (&json!("a+"), &json!("a+"))
+    );
+    refused(Kind::OpenAi, request()).await;
+}
+
+/// Asks for something that a kind cannot do.
+async fn refused(kind: Kind, request: Request) {
+    let (upstream, provider) = kind.start(Plan::default()).await;
+    let error = provider.generate(request).await.err();
+    assert!(matches!(error, Some(ProviderError::Unsupported { .. })), "{kind:?}: {error:?}");
+    assert_eq!(upstream.stats().requests, 0);
+}
+
+#[tokio::test]
+async fn other_kinds_are_sent_what_they_can_do_and_refuse_the_rest() {
+    let glm = body(Kind::ChatGlm, json!({}), demanding()).await;
+    assert_eq!(glm["tools"][0]["function"]["name"], "weather");
+    assert_eq!((&glm["seed"], &glm["model"]), (&json!(7), &json!("stand-in")));
+    assert_eq!(glm["messages"][2]["tool_call_id"], "call-1");
+    let quiet = Request { tool_choice: ToolChoice::None, ..demanding() };
+    assert!(body(Kind::ChatGlm, json!({}), quiet).await.get("tools").is_none());
+    refused(Kind::ChatGlm, Request { tool_choice: ToolChoice::Required, ..demanding() }).await;
+
+    let plain = || Request { extra: Map::new(), ..question("one") };
+    let sent = body(Kind::Gemini, json!({}), Request { output: number(), ..plain() }).await;
+    let config = json!({
+        "responseMimeType": "application/json", "responseJsonSchema": { "type": "integer" },
+    });
+    assert_eq!(sent["generationConfig"], config);
+    for (kind, request) in [
+        (Kind::Gemini, demanding()),
+        (Kind::Gemini, Request { logprobs: Some(0), ..plain() }),
+        (Kind::ChatGlm, Request { output: number(), ..plain() }),
+        (Kind::ChatGlm3, demanding()),
+        (Kind::ChatGlm3, Request { output: Output::JsonObject, ..plain() }),
+    ] {
+        refused(kind, request).await;
+    }
 }
 
 #[tokio::test]
