@@ -154,6 +154,11 @@ impl Registry {
         &self.default
     }
 
+    /// Every other name of a provider, and the provider's own.
+    pub fn aliases(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.aliases.iter().map(|(alias, name)| (alias.as_str(), name.as_str()))
+    }
+
     /// Every provider's name.
     pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
         self.entries.keys().map(String::as_str)

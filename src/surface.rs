@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `GET /ws` | `socket`: the native WebSocket |
 //! | `/v1/sessions…` | `rest`: its REST twin |
+//! | `POST /v1/chat/completions`, `/v1/models` | `openai`: the calls of `OpenAI`'s API |
 //! | `POST /`, `/llm_response/`, `/llm_change_model/` | `linly`: the calls of Linly-Talker |
 //! | `GET /` | `front`: examples to try |
 //! | `/healthz` `/readyz` `/metrics` | `operations` |
@@ -20,6 +21,7 @@ mod frame_guard;
 mod frames;
 mod front;
 mod linly;
+mod openai;
 mod operations;
 pub mod origin;
 pub mod panic_guard;
@@ -122,6 +124,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/llm_response{slash:/?}", web::post().to(linly::talker::answer)))
         .service(resource("/llm_change_model{slash:/?}", web::post().to(linly::talker::change)))
         .configure(rest::routes)
+        .configure(openai::routes)
         .service(
             resource("/healthz", web::get().to(operations::health))
                 .route(web::head().to(operations::health)),

@@ -21,7 +21,7 @@ mod words;
 pub use id::{InvalidId, SessionId, TurnId};
 pub use words::{InvalidText, UserText};
 
-use anima_provider::{Image, Sampling, Usage};
+use anima_provider::{Image, Sampling, TokenLogprob, ToolDelta, Usage};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -227,6 +227,10 @@ pub enum TurnEvent {
     Delta(String),
     /// A piece of the model's reasoning.
     Reasoning(String),
+    /// How likely the tokens of the deltas were; only of answers that are passed through.
+    Logprobs(Vec<TokenLogprob>),
+    /// A piece of a function call; only of answers that are passed through.
+    Tool(ToolDelta),
     /// A sentence to speak now.
     Sentence(Sentence),
     /// What the check says.
@@ -273,6 +277,9 @@ pub enum EndReason {
     Length,
     /// A content filter cut it off.
     Filtered,
+    /// Functions were called, whose results the model waits for; only of answers that are passed
+    /// through.
+    ToolCalls,
 }
 
 /// How long the parts of a turn took, in milliseconds from acceptance.

@@ -161,6 +161,8 @@ fn weight(event: &TurnEvent) -> usize {
         TurnEvent::Failed(error) => error.message.len(),
         TurnEvent::Started { provider, model } => provider.len() + model.len(),
         TurnEvent::Verdict(verdict) => verdict.reasons.iter().map(String::len).sum(),
+        TurnEvent::Tool(delta) => delta.arguments.len(),
+        TurnEvent::Logprobs(tokens) => tokens.iter().map(|token| token.token.token.len()).sum(),
         TurnEvent::Accepted { .. } | TurnEvent::Queued { .. } => 0,
     }
 }

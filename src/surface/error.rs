@@ -11,7 +11,7 @@ use actix_web::{
     error::QueryPayloadError,
     http::{StatusCode, header},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     history::HistoryError,
@@ -44,6 +44,32 @@ impl HttpError {
         Self { param: Some(param.to_owned()), ..Self::invalid("invalid_value", message) }
     }
 
+    /// A parameter has to be there.
+    pub(super) fn missing(param: &str) -> Self {
+        Self::parameter(param, format!("{param} is required"))
+            .with_code("missing_required_parameter")
+    }
+
+    /// A parameter is no value of its type.
+    pub(super) fn wrong_type(param: &str, expected: &str) -> Self {
+        Self::parameter(param, format!("{param} has to be {expected}")).with_code("invalid_type")
+    }
+
+    /// A parameter asks for something that is not done here.
+    pub(super) fn unsupported(param: &str, message: impl Into<String>) -> Self {
+        Self::parameter(param, message).with_code("unsupported")
+    }
+
+    /// The same error under another short name.
+    pub(super) fn with_code(self, code: &'static str) -> Self {
+        Self { code, ..self }
+    }
+
+    /// The same error, told of this parameter.
+    pub(super) fn with_param(self, param: &str) -> Self {
+        Self { param: Some(param.to_owned()), ..self }
+    }
+
     /// The same error, for which another attempt makes sense after a while.
     pub(super) fn with_retry_after_ms(self, wait: u64) -> Self {
         Self { retry_after_ms: Some(wait), ..self }
@@ -74,6 +100,13 @@ impl HttpError {
             response.force_close();
         }
         response
+    }
+
+    /// The error as JSON, in the one shape.
+    pub(super) fn body(&self) -> Value {
+        json!({ "error": {
+            "message": self.message, "type": self.kind(), "param": self.param, "code": self.code,
+        }})
     }
 
     /// Whether the rest of the request's body is of no use, and its connection with it.
@@ -115,9 +148,7 @@ impl ResponseError for HttpError {
         if self.status == StatusCode::UPGRADE_REQUIRED {
             response.insert_header((header::SEC_WEBSOCKET_VERSION, "13"));
         }
-        response.json(json!({ "error": {
-            "message": self.message, "type": self.kind(), "param": self.param, "code": self.code,
-        }}))
+        response.json(self.body())
     }
 }
 
@@ -245,6 +276,7 @@ pub(super) async fn method_not_allowed(request: HttpRequest) -> HttpResponse {
         "/llm_response" | "/llm_response/" | "/llm_change_model" | "/llm_change_model/" => {
             &["POST"]
         }
+        "/v1/chat/completions" => &["POST"],
         path if path.ends_with("/turns") || path.ends_with("/interrupt") => &["POST"],
         path if path.ends_with("/history") => &["GET", "DELETE"],
         path if path.ends_with("/export") => &["GET"],

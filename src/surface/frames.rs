@@ -3,6 +3,7 @@
 //! One JSON object with a `type`. Frames of a turn carry `session`, `turn` and `seq`; the others
 //! carry no `seq`.
 
+use anima_provider::{TokenLogprob, ToolDelta};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -197,6 +198,12 @@ enum EventFields<'event> {
     Text {
         text: &'event str,
     },
+    /// No session has it: it belongs to answers that are passed through.
+    Logprobs {
+        tokens: &'event [TokenLogprob],
+    },
+    /// As above.
+    Tool(&'event ToolDelta),
     Sentence(&'event Sentence),
     Verdict(&'event Verdict),
     Finished(&'event Outcome),
@@ -225,6 +232,8 @@ pub(super) fn event_type(event: &TurnEvent) -> &'static str {
         TurnEvent::Started { .. } => "started",
         TurnEvent::Delta(_) => "delta",
         TurnEvent::Reasoning(_) => "reasoning",
+        TurnEvent::Logprobs(_) => "logprobs",
+        TurnEvent::Tool(_) => "tool",
         TurnEvent::Sentence(_) => "sentence",
         TurnEvent::Verdict(_) => "verdict",
         TurnEvent::Finished(_) => "finished",
@@ -241,6 +250,8 @@ fn event_fields(event: &TurnEvent) -> EventFields<'_> {
         TurnEvent::Queued { ahead } => EventFields::Queued { ahead: *ahead },
         TurnEvent::Started { provider, model } => EventFields::Started { provider, model },
         TurnEvent::Delta(text) | TurnEvent::Reasoning(text) => EventFields::Text { text },
+        TurnEvent::Logprobs(tokens) => EventFields::Logprobs { tokens },
+        TurnEvent::Tool(delta) => EventFields::Tool(delta),
         TurnEvent::Sentence(sentence) => EventFields::Sentence(sentence),
         TurnEvent::Verdict(verdict) => EventFields::Verdict(verdict),
         TurnEvent::Finished(outcome) => EventFields::Finished(outcome),

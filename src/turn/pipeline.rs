@@ -12,8 +12,10 @@ mod admission;
 mod ask;
 mod attempt;
 mod budget;
+mod errand;
 mod failure;
 mod lineup;
+mod relay;
 mod request;
 
 use std::{sync::Arc, time::Instant};
@@ -21,7 +23,7 @@ use std::{sync::Arc, time::Instant};
 use anima_provider::LaneId;
 use arc_swap::ArcSwap;
 use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
-use tracing::{Instrument, info_span, warn};
+use tracing::{Instrument, Span, info_span, warn};
 
 use super::{
     Earlier, EndReason, Outcome, Task, Timing, Turn, TurnError, TurnEvent, stages::Stages,
@@ -30,9 +32,11 @@ use crate::history::SessionSettings;
 use admission::Admission;
 use ask::Asking;
 use budget::Budget;
+use errand::Errand;
 
 pub use admission::{Place, come_back_ms};
 pub use lineup::Lineup;
+pub use relay::Relay;
 
 /// How often events may wait for the reader of a [`TurnStream`]; a full queue makes the provider
 /// wait.
@@ -147,13 +151,17 @@ impl Conversation {
     /// Answers a turn. It runs on its own task and keeps its place to the end; nothing waits for a
     /// slow reader but the turn.
     pub fn run(self: &Arc<Self>, job: Job, place: Place) -> TurnStream {
-        let (sender, events) = mpsc::channel(QUEUE);
-        let conversation = Arc::clone(self);
         // The lane is the session's id, with which anybody could go on with the conversation.
         let span = info_span!("turn", turn.id = %job.turn.id);
+        self.start(Errand::Turn(Box::new(job)), place, span)
+    }
+
+    fn start(self: &Arc<Self>, errand: Errand, place: Place, span: Span) -> TurnStream {
+        let (sender, events) = mpsc::channel(QUEUE);
+        let conversation = Arc::clone(self);
         let task = async move {
             let _place = place;
-            let end = conversation.answer(&job, &sender).await;
+            let end = conversation.answer(&errand, &sender).await;
             // Nobody listens any more: the turn was given up, and its end with it.
             let _ = sender.send(vec![end]).await;
         };
@@ -204,13 +212,13 @@ impl Conversation {
         Ok(usize::try_from(shown).unwrap_or(usize::MAX).min(100))
     }
 
-    async fn answer(&self, job: &Job, events: &mpsc::Sender<Vec<TurnEvent>>) -> TurnEvent {
+    async fn answer(&self, errand: &Errand, events: &mpsc::Sender<Vec<TurnEvent>>) -> TurnEvent {
         let began = Instant::now();
-        let result = match &job.turn.task {
-            Task::Speak { text } => Ok(speak(text.as_str(), began, events).await),
-            Task::Answer { .. } => {
+        let result = match errand.words() {
+            Some(text) => Ok(speak(text.as_str(), began, events).await),
+            None => {
                 let lineup = self.lineup();
-                match Asking::new(&lineup, &self.budget, job, began, events) {
+                match Asking::new(&lineup, &self.budget, errand, began, events) {
                     Ok(asking) => asking.run().await,
                     Err(error) => Err(error),
                 }
@@ -223,7 +231,7 @@ impl Conversation {
             }
             Err(error) => {
                 metrics::counter!("anima_turns_total", "outcome" => "failed").increment(1);
-                warn!(error = error.loggable(), code = ?error.code, "Turn {} failed", job.turn.id);
+                warn!(error = error.loggable(), code = ?error.code, "Turn {} failed", errand.id());
                 TurnEvent::Failed(error)
             }
         }
@@ -263,6 +271,7 @@ fn record(outcome: &Outcome) {
         EndReason::Interrupted => "interrupted",
         EndReason::Length => "length",
         EndReason::Filtered => "filtered",
+        EndReason::ToolCalls => "tool_calls",
     };
     metrics::counter!("anima_turns_total", "outcome" => reason).increment(1);
     let seconds = |milliseconds: u64| std::time::Duration::from_millis(milliseconds).as_secs_f64();

@@ -24,6 +24,8 @@ pub struct Stages {
     sentences: u32,
     released: String,
     full: bool,
+    /// Text leaves as it comes.
+    is_relay: bool,
 }
 
 impl Stages {
@@ -39,12 +41,20 @@ impl Stages {
             sentences: 0,
             released: String::new(),
             full: false,
+            is_relay: false,
         }
     }
 
     /// Stages for a text that is spoken as it stands: nothing in it is reasoning.
     pub fn for_speech() -> Self {
         Self { think: None, ..Self::new(None, &[]) }
+    }
+
+    /// Stages for an answer that is passed on as it is; only the reasoning that it begins with is
+    /// told apart. In a `verbatim` one nothing is reasoning.
+    pub fn for_relay(verbatim: bool) -> Self {
+        let think = (!verbatim).then(ThinkFilter::at_start);
+        Self { think, is_relay: true, ..Self::new(None, &[]) }
     }
 
     /// Takes a piece of the model's text and gives back what can be released now.
@@ -54,10 +64,15 @@ impl Stages {
             Some(think) => {
                 let thought = think.push(piece);
                 reason(thought.reasoning, &mut events);
-                self.cut.push(&thought.answer)
+                thought.answer
             }
             None => piece.to_owned(),
         };
+        if self.is_relay {
+            self.pass_on(text, &mut events);
+            return events;
+        }
+        let text = self.cut.push(&text);
         let marked = self.emotion.push(&text);
         self.segment(marked, &mut events);
         events
@@ -68,6 +83,10 @@ impl Stages {
         let mut events = Vec::new();
         let thought = self.think.as_mut().map(ThinkFilter::finish).unwrap_or_default();
         reason(thought.reasoning, &mut events);
+        if self.is_relay {
+            self.pass_on(thought.answer, &mut events);
+            return events;
+        }
         let text = self.cut.push(&thought.answer) + &self.cut.finish();
         let mut marked = self.emotion.push(&text);
         marked.extend(self.emotion.finish());
@@ -83,9 +102,31 @@ impl Stages {
         self.full
     }
 
+    /// Whether the turn belongs to the provider whose answer made this event: it is something that
+    /// the caller takes note of.
+    pub fn commits(&self, event: &TurnEvent) -> bool {
+        match event {
+            TurnEvent::Delta(_) => true,
+            TurnEvent::Reasoning(_) | TurnEvent::Logprobs(_) | TurnEvent::Tool(_) => self.is_relay,
+            _ => false,
+        }
+    }
+
+    /// Whether an answer may say nothing at all.
+    pub fn may_be_empty(&self) -> bool {
+        self.is_relay
+    }
+
     /// Everything released so far.
     pub fn released(&self) -> &str {
         &self.released
+    }
+
+    fn pass_on(&mut self, text: String, events: &mut Vec<TurnEvent>) {
+        if !text.is_empty() {
+            self.released.push_str(&text);
+            events.push(TurnEvent::Delta(text));
+        }
     }
 
     fn segment(&mut self, marked: Vec<Marked>, events: &mut Vec<TurnEvent>) {
@@ -142,5 +183,20 @@ mod tests {
         let text = "[joy]I <think>really</think> like it.";
         assert_eq!(released(Stages::new(None, &[]), text), "I like it.");
         assert_eq!(released(Stages::for_speech(), text), "I <think>really</think> like it.");
+    }
+
+    #[test]
+    fn what_is_passed_on_is_as_it_came() {
+        let text = "<think>hm</think>[joy]<think>**One.**</think>  Two, three.\n";
+        assert_eq!(
+            released(Stages::for_relay(false), text),
+            "[joy]<think>**One.**</think>  Two, three.\n"
+        );
+        assert_eq!(released(Stages::for_relay(true), text), text);
+        let mut stages = Stages::for_relay(false);
+        let delta = |text: &str| TurnEvent::Delta(text.to_owned());
+        assert_eq!(stages.push("One. T"), [delta("One. T")]);
+        assert_eq!(stages.push("wo"), [delta("wo")]);
+        assert_eq!(stages.finish(), []);
     }
 }

@@ -27,6 +27,7 @@ pub struct ThinkFilter {
     place: Place,
     held: String,
     lead: Option<String>,
+    only_at_start: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,12 +51,22 @@ impl ThinkFilter {
     /// A filter for one answer; `opened` when the prompt ended inside a reasoning block.
     pub fn new(opened: bool) -> Self {
         let place = if opened { Place::Block(None) } else { Place::Answer };
-        Self { place, held: String::new(), lead: Some(String::new()) }
+        Self { place, held: String::new(), lead: Some(String::new()), only_at_start: false }
+    }
+
+    /// A filter that takes out the block with which an answer begins, and nothing after it: an
+    /// answer about tags is as the model wrote it.
+    pub fn at_start() -> Self {
+        Self { only_at_start: true, ..Self::new(false) }
     }
 
     /// Takes the next piece and gives what can be told of it.
     pub fn push(&mut self, text: &str) -> Thought {
         let mut thought = Thought::default();
+        if self.only_at_start && self.lead.is_none() && self.place == Place::Answer {
+            text.clone_into(&mut thought.answer);
+            return thought;
+        }
         for character in text.chars() {
             self.take(character, &mut thought);
         }
@@ -75,7 +86,10 @@ impl ThinkFilter {
     }
 
     fn take(&mut self, character: char, thought: &mut Thought) {
-        if self.held.is_empty() && character != '<' {
+        let is_past = self.only_at_start
+            && self.lead.is_none()
+            && matches!(self.place, Place::Answer | Place::Behind);
+        if is_past || (self.held.is_empty() && character != '<') {
             return self.put(character, thought);
         }
         self.held.push(character);
@@ -92,7 +106,9 @@ impl ThinkFilter {
                 self.lead = None;
                 self.place = Place::Block(Some(name));
             }
-            (Reading::Close(name), place) if closes(place, name) => {
+            (Reading::Close(name), place)
+                if closes(place, name) && !(self.only_at_start && place == Place::Answer) =>
+            {
                 self.held.clear();
                 self.lead = None;
                 self.place = Place::Behind;
@@ -227,6 +243,33 @@ mod tests {
                 (answer, reasoning),
                 "{text:?}"
             );
+        }
+    }
+
+    #[test]
+    fn only_the_block_at_the_start_is_taken_out_where_that_is_wanted() {
+        for (text, answer, reasoning) in [
+            ("你好。", "你好。", ""),
+            ("  <b>", "  <b>", ""),
+            (" \n<think>嗯</think>\n你好", "你好", "嗯"),
+            ("<think>嗯</think> a <think>b</think> c", "a <think>b</think> c", "嗯"),
+            ("a <think>b</think> c", "a <think>b</think> c", ""),
+            ("</think> a", "</think> a", ""),
+            ("<think>a</think><think>b</think>", "<think>b</think>", "a"),
+            ("<thin", "<thin", ""),
+            ("<think>never ends", "", "never ends"),
+        ] {
+            let mut whole = ThinkFilter::at_start();
+            let (first, last) = (whole.push(text), whole.finish());
+            assert_eq!(first.answer + &last.answer, answer, "{text}");
+            assert_eq!(first.reasoning + &last.reasoning, reasoning, "{text}");
+            let (mut single, mut told) = (ThinkFilter::at_start(), Thought::default());
+            for character in text.chars() {
+                let thought = single.push(character.encode_utf8(&mut [0; 4]));
+                told.answer += &thought.answer;
+                told.reasoning += &thought.reasoning;
+            }
+            assert_eq!(told.answer + &single.finish().answer, answer, "{text} by character");
         }
     }
 

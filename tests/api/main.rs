@@ -21,6 +21,7 @@ mod identity;
 mod limits;
 mod linly;
 mod needs_redis;
+mod openai;
 mod operations;
 mod origin;
 mod providers;

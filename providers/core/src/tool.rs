@@ -1,5 +1,6 @@
 //! Functions that a model may call: what it is offered, and what it calls.
 
+use serde::Serialize;
 use serde_json::Value;
 
 /// A function that is offered to a model.
@@ -44,13 +45,15 @@ pub struct ToolCall {
 ///
 /// The first piece of a call has its id and its name; the arguments of all its pieces joined are
 /// the JSON text.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ToolDelta {
     /// Which of the answer's calls, from 0.
     pub index: u32,
     /// The call's id, in its first piece.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// The function's name, in the call's first piece.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// More of the arguments; may be empty.
     pub arguments: String,

@@ -16,10 +16,11 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::{
-    Job, Lineup,
+    Lineup,
     admission::random,
     attempt::{Attempt, AttemptError},
     budget::Budget,
+    errand::Errand,
 };
 use crate::{
     registry::{
@@ -53,7 +54,7 @@ enum Stands {
 pub(super) struct Asking<'a> {
     lineup: &'a Lineup,
     budget: &'a Budget,
-    job: &'a Job,
+    errand: &'a Errand,
     began: Instant,
     events: &'a mpsc::Sender<Vec<TurnEvent>>,
     candidates: Vec<Candidate>,
@@ -69,17 +70,17 @@ impl<'a> Asking<'a> {
     pub(super) fn new(
         lineup: &'a Lineup,
         budget: &'a Budget,
-        job: &'a Job,
+        errand: &'a Errand,
         began: Instant,
         events: &'a mpsc::Sender<Vec<TurnEvent>>,
     ) -> Result<Self, TurnError> {
-        let candidates = lineup.asked(job)?;
+        let candidates = lineup.asked(errand)?;
         let fresh = |entry| Candidate { entry, stands: Stands::Fresh };
         let patience = Duration::from_millis(lineup.asking().first_sentence_ms);
         Ok(Self {
             lineup,
             budget,
-            job,
+            errand,
             began,
             events,
             candidates: candidates.into_iter().map(fresh).collect(),
@@ -111,7 +112,7 @@ impl<'a> Asking<'a> {
             let outcome = attempt.finish(self.events).await?;
             let (total, first) = (outcome.timing.total_ms, outcome.timing.first_sentence_ms);
             info!(provider.name = name, reason = ?outcome.reason, total_ms = total, first_sentence_ms = first,
-                "Answered turn {} with {name}", self.job.turn.id);
+                "Answered turn {} with {name}", self.errand.id());
             return Ok(outcome);
         }
         let nobody = || TurnError::new(TurnErrorCode::Internal, "no provider is configured");
@@ -164,7 +165,7 @@ impl<'a> Asking<'a> {
             }
         };
         let attempt = async {
-            let (request, stages) = self.lineup.prepare(self.job, &entry)?;
+            let (request, stages) = self.lineup.prepare(self.errand, &entry)?;
             Attempt::open(entry, pass, stages, request, self.began).await
         };
         match attempt.await {
@@ -184,7 +185,7 @@ impl<'a> Asking<'a> {
         };
         let candidate = &mut self.candidates[index];
         let name = candidate.entry.provider.name();
-        let turn = &self.job.turn.id;
+        let turn = self.errand.id();
         warn!(
             provider.name = name,
             error = error.loggable(),

@@ -179,8 +179,8 @@ impl Attempt {
             }
             ProviderEvent::Reasoning(text) => Ok(self.release(vec![TurnEvent::Reasoning(text)])),
             ProviderEvent::Text(text) => Ok(self.hear(&text)),
-            // Neither is asked for in a conversation that is spoken.
-            ProviderEvent::Logprobs(_) | ProviderEvent::Tool(_) => Ok(Step::Other),
+            ProviderEvent::Logprobs(tokens) => Ok(self.release(vec![TurnEvent::Logprobs(tokens)])),
+            ProviderEvent::Tool(delta) => Ok(self.release(vec![TurnEvent::Tool(delta)])),
             ProviderEvent::Done { reason, usage } => self.close(reason, usage),
         }
     }
@@ -205,11 +205,13 @@ impl Attempt {
     /// Lets the stages say the rest.
     fn close(&mut self, reason: FinishReason, usage: Option<Usage>) -> Result<Step, ProviderError> {
         let released = self.stages.finish();
-        if self.release(released) == Step::Other && reason != FinishReason::Filtered {
+        let is_empty = self.release(released) == Step::Other && !self.stages.may_be_empty();
+        if is_empty && reason != FinishReason::Filtered {
             return Err(ProviderError::Protocol("the answer is empty".into()));
         }
         let reason = match reason {
-            FinishReason::Stop | FinishReason::ToolCalls => EndReason::Complete,
+            FinishReason::Stop => EndReason::Complete,
+            FinishReason::ToolCalls => EndReason::ToolCalls,
             FinishReason::Length => EndReason::Length,
             FinishReason::Filtered => EndReason::Filtered,
         };
@@ -219,7 +221,7 @@ impl Attempt {
 
     /// Keeps events to be told. It is ready from the first one on that a listener would notice.
     fn release(&mut self, events: Vec<TurnEvent>) -> Step {
-        if events.iter().any(|event| matches!(event, TurnEvent::Delta(_))) {
+        if events.iter().any(|event| self.stages.commits(event)) {
             self.timing.first_sentence_ms.get_or_insert(milliseconds(self.began));
             self.pass.first_sentence();
         }

@@ -2,7 +2,7 @@
 
 use anima_provider::Request;
 
-use super::{Job, Lineup};
+use super::{Job, Lineup, errand::Errand};
 use crate::{
     registry::Entry,
     turn::{
@@ -13,14 +13,27 @@ use crate::{
 };
 
 impl Lineup {
-    /// Those who are asked to answer a turn.
-    pub(super) fn asked(&self, job: &Job) -> Result<Vec<Entry>, TurnError> {
-        let persona = self.persona(&job.turn, &job.settings)?;
-        self.candidates(&job.turn, &job.settings, persona)
+    /// Those who are asked.
+    pub(super) fn asked(&self, errand: &Errand) -> Result<Vec<Entry>, TurnError> {
+        match errand {
+            Errand::Turn(job) => {
+                let persona = self.persona(&job.turn, &job.settings)?;
+                self.candidates(&job.turn, &job.settings, persona)
+            }
+            Errand::Relay(relay) => self.registry().pick(relay.provider.as_deref()),
+        }
     }
 
-    /// The request that a turn makes to a provider, and what its answer goes through.
-    pub(super) fn prepare(&self, job: &Job, entry: &Entry) -> Result<(Request, Stages), TurnError> {
+    /// The request that is made to a provider, and what its answer goes through.
+    pub(super) fn prepare(
+        &self,
+        errand: &Errand,
+        entry: &Entry,
+    ) -> Result<(Request, Stages), TurnError> {
+        let job = match errand {
+            Errand::Turn(job) => job,
+            Errand::Relay(relay) => return relay.prepare(entry),
+        };
         let persona = self.persona(&job.turn, &job.settings)?;
         let style = self.style(&job.turn, persona)?;
         let (request, limit) = self.request(job, persona, style, entry)?;

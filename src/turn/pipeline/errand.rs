@@ -1,0 +1,33 @@
+//! What the loop is to find an answer for.
+
+use super::{Job, Relay};
+use crate::turn::{Task, TurnId, UserText};
+
+/// What is to be done.
+pub(super) enum Errand {
+    /// Answer a turn, or speak.
+    Turn(Box<Job>),
+    /// Pass a request through.
+    Relay(Relay),
+}
+
+impl Errand {
+    /// What it is called.
+    pub(super) fn id(&self) -> &TurnId {
+        match self {
+            Self::Turn(job) => &job.turn.id,
+            Self::Relay(relay) => &relay.id,
+        }
+    }
+
+    /// What is to be spoken as it stands.
+    pub(super) fn words(&self) -> Option<&UserText> {
+        match self {
+            Self::Turn(job) => match &job.turn.task {
+                Task::Speak { text } => Some(text),
+                Task::Answer { .. } => None,
+            },
+            Self::Relay(_) => None,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The pass-through: the caller's own request to a model, and the model's own words back.
+
+use std::sync::Arc;
+
+use anima_provider::Request;
+use tracing::info_span;
+
+use super::{Conversation, Place, TurnStream, errand::Errand};
+use crate::{
+    registry::Entry,
+    turn::{TurnError, TurnErrorCode, TurnId, stages::Stages},
+};
+
+/// A request that is passed through: no persona, no style, no memory, and an answer that is neither
+/// cut nor checked.
+#[derive(Debug, Clone)]
+pub struct Relay {
+    /// What it is called in logs and to its caller.
+    pub id: TurnId,
+    /// The provider to ask, by name or alias; `None` is the default.
+    pub provider: Option<String>,
+    /// What is asked; shared, as it may hold whole pictures and be asked several times.
+    pub request: Arc<Request>,
+}
+
+impl Relay {
+    /// The request as this provider gets it.
+    ///
+    /// # Errors
+    /// When it cannot do something that is asked for; another one may.
+    pub(super) fn prepare(&self, entry: &Entry) -> Result<(Request, Stages), TurnError> {
+        let capabilities = entry.provider.capabilities();
+        if let Some(feature) = capabilities.lacks(&self.request) {
+            let message =
+                format!("the provider {} does not support {feature}", entry.provider.name());
+            return Err(TurnError::new(TurnErrorCode::Unsupported, message));
+        }
+        Ok((Request::clone(&self.request), Stages::for_relay(capabilities.verbatim)))
+    }
+}
+
+impl Conversation {
+    /// Passes a request through. As with [`Conversation::run`], dropping the stream stops it; the
+    /// commit point is the first thing that the caller gets to see.
+    pub fn relay(self: &Arc<Self>, relay: Relay, place: Place) -> TurnStream {
+        let span = info_span!("turn", turn.id = %relay.id);
+        self.start(Errand::Relay(relay), place, span)
+    }
+}
