@@ -38,29 +38,44 @@ impl Convert {
             template: self.template,
             resume: self.resume,
         };
-        let bar = ProgressBar::hidden();
-        let outcome = convert(&request, &mut |progress| show(&bar, progress));
-        bar.finish_and_clear();
+        let bar = Bar::hidden();
+        let outcome = convert(&request, &mut |progress| bar.show(progress));
+        bar.clear();
         tell(&request, &outcome?)?;
         Ok(())
     }
 }
 
-/// Moves the bar. It is drawn from the first byte on, and only on a terminal.
-fn show(bar: &ProgressBar, progress: Progress) {
-    match progress {
-        Progress::Total(0) => {}
-        Progress::Total(bytes) => {
-            let style = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
-            bar.set_style(
-                ProgressStyle::with_template(style)
-                    .unwrap_or_else(|_| ProgressStyle::default_bar()),
-            );
-            bar.set_length(bytes);
-            bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
+/// How far the writing of weights is, on a terminal.
+pub(crate) struct Bar(ProgressBar);
+
+impl Bar {
+    /// A bar that is drawn from the first byte on, and only on a terminal.
+    pub(crate) fn hidden() -> Self {
+        Self(ProgressBar::hidden())
+    }
+
+    /// Moves the bar.
+    pub(crate) fn show(&self, progress: Progress) {
+        match progress {
+            Progress::Total(0) => {}
+            Progress::Total(bytes) => {
+                let style = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+                self.0.set_style(
+                    ProgressStyle::with_template(style)
+                        .unwrap_or_else(|_| ProgressStyle::default_bar()),
+                );
+                self.0.set_length(bytes);
+                self.0.set_draw_target(indicatif::ProgressDrawTarget::stderr());
+            }
+            Progress::File(name) => self.0.set_message(name.to_owned()),
+            Progress::Advanced(bytes) => self.0.inc(bytes),
         }
-        Progress::File(name) => bar.set_message(name.to_owned()),
-        Progress::Advanced(bytes) => bar.inc(bytes),
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn clear(&self) {
+        self.0.finish_and_clear();
     }
 }
 

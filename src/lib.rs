@@ -30,6 +30,7 @@
 //! | [`surface`] | one thin adapter for each wire protocol |
 //! | [`chat`] | the terminal client |
 //! | [`convert`] | the command that makes an old model folder loadable |
+//! | [`merge`] | the command that adds an adapter to a model |
 //! | [`providers`] | the command that shows how providers are doing |
 //! | [`pull`] | fetches models from a hub |
 //!
@@ -40,6 +41,7 @@ pub mod app;
 pub mod chat;
 pub mod convert;
 pub mod history;
+pub mod merge;
 pub mod providers;
 pub mod pull;
 pub mod registry;

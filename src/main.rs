@@ -12,6 +12,7 @@ use anima::{
     app::Application,
     chat,
     convert::Convert,
+    merge::Merge,
     providers, pull,
     settings::{Overrides, Settings, hide_secrets},
     telemetry,
@@ -43,6 +44,8 @@ enum Command {
     Chat(Chat),
     /// Make an old model folder one that the local engine can load.
     Convert(Convert),
+    /// Add a LoRA adapter to a model, as a new folder for a provider of kind "local".
+    Merge(Merge),
     /// Show the effective configuration.
     Config(Serve),
     /// Say whether the configured service takes turns; fails when it does not.
@@ -104,6 +107,7 @@ fn main() -> ExitCode {
         Some(Command::Serve(options)) => run(serve(&options)),
         Some(Command::Chat(options)) => run(converse(&options)),
         Some(Command::Convert(options)) => options.run(),
+        Some(Command::Merge(options)) => options.run(),
         Some(Command::Config(options)) => show(&options),
         Some(Command::Health(options)) => run(ask_health(&options)),
         Some(Command::Providers(Providers { options, serve })) => {

@@ -18,7 +18,7 @@ use crate::{
 /// A pickle that describes tensors is far smaller.
 const MAX_PICKLE_BYTES: u64 = 64 << 20;
 
-/// A checkpoint whose tensors are known and not yet read.
+/// A file whose tensors are known and not yet read.
 pub(crate) struct Checkpoint {
     pub(crate) path: PathBuf,
     /// In the order of their names.
@@ -26,6 +26,7 @@ pub(crate) struct Checkpoint {
 }
 
 /// A tensor and where it lies in the file.
+#[derive(Debug, Clone)]
 pub(crate) struct Stored {
     pub(crate) tensor: Tensor,
     strides: Vec<u64>,
@@ -210,6 +211,13 @@ fn extent(shape: &[u64], strides: &[u64]) -> Option<u64> {
 }
 
 impl Stored {
+    /// A tensor whose elements lie one after the other, in the order of its shape.
+    pub(crate) fn contiguous(tensor: Tensor, position: u64) -> Self {
+        let product = |lengths: &[u64]| lengths.iter().copied().fold(1, u64::saturating_mul);
+        let strides = (1..=tensor.shape.len()).map(|at| product(&tensor.shape[at..]));
+        Self { strides: strides.collect(), tensor, position }
+    }
+
     /// Whether the elements lie one after the other.
     fn is_contiguous(&self) -> bool {
         let mut expected = 1;

@@ -1,4 +1,4 @@
-//! Why a folder was not converted, one line each.
+//! Why a folder was not converted, or an adapter not merged, one line each.
 
 use std::{
     io,
@@ -7,7 +7,7 @@ use std::{
 
 use thiserror::Error;
 
-/// Why a folder was not converted. Each message is one line that names the file and, where there
+/// Why a folder was not converted, or an adapter not merged. Each message is one line that names the file and, where there
 /// is one, the way out.
 #[derive(Debug, Error)]
 pub enum ConvertError {
@@ -43,6 +43,30 @@ pub enum ConvertError {
         /// What to do instead.
         way_out: &'static str,
     },
+    /// An adapter or a model is of a kind that cannot be merged.
+    #[error("{}: {what} cannot be merged: {way_out}", path.display())]
+    NotMergeable {
+        /// The file that says so.
+        path: PathBuf,
+        /// What it is about.
+        what: String,
+        /// What to do instead.
+        way_out: &'static str,
+    },
+    /// The new folder would be inside of one that must stay as it is.
+    #[error("{} is inside of {}, which stays as it is: name a folder elsewhere", path.display(), folder.display())]
+    OutInside {
+        /// The folder.
+        path: PathBuf,
+        /// What it is inside of.
+        folder: PathBuf,
+    },
+    /// Something has the name of the folder to work in.
+    #[error("{} is left from an earlier try: delete it", path.display())]
+    LeftOver {
+        /// The folder of the earlier try.
+        path: PathBuf,
+    },
     /// The new folder is there already.
     #[error("{} is there already and is not empty: name a new folder", path.display())]
     OutExists {
@@ -60,7 +84,7 @@ pub enum ConvertError {
     },
     /// The disk is too full.
     #[error(
-        "{} has room for {free_mb} MB, and the converted weights need {needed_mb} MB",
+        "{} has room for {free_mb} MB, and the new weights need {needed_mb} MB",
         path.display()
     )]
     NoSpace {

@@ -58,3 +58,33 @@ pub(crate) fn link_or_copy(from: &Path, to: &Path) -> Result<(), ConvertError> {
         }
     }
 }
+
+/// Whether a folder is there and holds nothing.
+pub(crate) fn is_empty(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut all| all.next().is_none())
+}
+
+/// The nearest folder above `path` that is there.
+pub(crate) fn existing_parent(path: &Path) -> PathBuf {
+    let mut above = path.ancestors().skip(1);
+    above.find(|path| path.is_dir()).unwrap_or(Path::new(".")).to_owned()
+}
+
+/// Refuses before the disk is full. What the folder `work` holds already is not needed again.
+pub(crate) fn has_room(work: &Path, needed: u64) -> Result<(), ConvertError> {
+    let parent = existing_parent(work);
+    let kept = fs::read_dir(work).into_iter().flatten().flatten();
+    let kept: u64 = kept.filter_map(|entry| Some(entry.metadata().ok()?.len())).sum();
+    let needed = needed.saturating_sub(kept);
+    // Where the disk does not tell, writing will.
+    let Ok(disk) = rustix::fs::statvfs(&parent) else { return Ok(()) };
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if free < needed {
+        return Err(ConvertError::NoSpace {
+            path: parent,
+            needed_mb: needed >> 20,
+            free_mb: free >> 20,
+        });
+    }
+    Ok(())
+}

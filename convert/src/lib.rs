@@ -1,4 +1,4 @@
-//! Makes an old model folder one that the local engine can load.
+//! Makes an old model folder one that the local engine can load, and merges adapters into models.
 //!
 //! The first Llama models and those made from them, Linly's Chinese-LLaMA-2 among them, were
 //! published as pickles with a SentencePiece tokenizer, without a chat template, and with a
@@ -17,13 +17,17 @@
 //! is ever imported or run. Memory stays at some megabytes, whatever the size of the model.
 //!
 //! The new folder is made under the name `OUT.part` and gets its name when it is whole.
+//!
+//! [`merge`] adds a LoRA adapter in PEFT's form to a model and writes the sum as a new folder.
 
 mod checkpoint;
 mod companions;
 mod config;
 mod error;
 mod files;
+mod merge;
 mod pickle;
+mod safetensors;
 mod sentencepiece;
 mod template;
 mod tensor;
@@ -40,11 +44,15 @@ use serde_json::{Map, Value};
 use crate::{
     companions::{Companions, tokens},
     config::Config,
-    files::{link_or_copy, read_json, write_json, write_whole},
+    files::{has_room, is_empty, link_or_copy, read_json, write_json, write_whole},
     sentencepiece::SentencePiece,
     weights::Weights,
 };
-pub use crate::{error::ConvertError, template::Template};
+pub use crate::{
+    error::ConvertError,
+    merge::{MergeRequest, merge},
+    template::Template,
+};
 
 /// What is to be done.
 #[derive(Debug, Clone)]
@@ -144,7 +152,6 @@ const TAKEN_OVER: [&str; 5] =
 /// Where the new folder is made; refuses when that would destroy something.
 fn work_folder(request: &Request) -> Result<PathBuf, ConvertError> {
     let out = &request.out;
-    let is_empty = |path: &Path| fs::read_dir(path).is_ok_and(|mut all| all.next().is_none());
     if out.symlink_metadata().is_ok() && !is_empty(out) {
         return Err(ConvertError::OutExists { path: out.clone() });
     }
@@ -240,25 +247,6 @@ fn template(
             guess
         }
     }
-}
-
-/// Refuses before the disk is full.
-fn has_room(work: &Path, needed: u64) -> Result<(), ConvertError> {
-    let parent = work.ancestors().skip(1).find(|path| path.is_dir()).unwrap_or(Path::new("."));
-    let kept = fs::read_dir(work).into_iter().flatten().flatten();
-    let kept: u64 = kept.filter_map(|entry| Some(entry.metadata().ok()?.len())).sum();
-    let needed = needed.saturating_sub(kept);
-    // Where the disk does not tell, writing will.
-    let Ok(disk) = rustix::fs::statvfs(parent) else { return Ok(()) };
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-    if free < needed {
-        return Err(ConvertError::NoSpace {
-            path: parent.to_owned(),
-            needed_mb: needed >> 20,
-            free_mb: free >> 20,
-        });
-    }
-    Ok(())
 }
 
 /// The `[providers.…]` entry that loads the folder.

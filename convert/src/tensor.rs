@@ -33,6 +33,23 @@ impl Dtype {
         })
     }
 
+    /// The format of this name in a safetensors header.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        const ALL: [Dtype; 10] = [
+            Dtype::Bool,
+            Dtype::U8,
+            Dtype::I8,
+            Dtype::I16,
+            Dtype::I32,
+            Dtype::I64,
+            Dtype::F16,
+            Dtype::Bf16,
+            Dtype::F32,
+            Dtype::F64,
+        ];
+        ALL.into_iter().find(|dtype| dtype.name() == name)
+    }
+
     /// The name in a safetensors header.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -47,6 +64,11 @@ impl Dtype {
             Self::F32 => "F32",
             Self::F64 => "F64",
         }
+    }
+
+    /// Whether the elements are numbers that can be added to in single precision.
+    pub(crate) fn is_float(self) -> bool {
+        matches!(self, Self::F16 | Self::Bf16 | Self::F32)
     }
 
     /// The bytes of one element.

@@ -13,6 +13,7 @@ use crate::{
     ConvertError, Progress,
     checkpoint::{Checkpoint, Stored},
     files::{link_or_copy, part, read_json, write_whole},
+    safetensors::{self, header},
 };
 
 /// The weight files of a folder.
@@ -64,6 +65,16 @@ impl Weights {
         Ok(Self::Checkpoints(checkpoints))
     }
 
+    /// What tensors there are, file by file, wherever they are stored.
+    pub(crate) fn open(self, folder: &Path) -> Result<Vec<Checkpoint>, ConvertError> {
+        match self {
+            Self::Safetensors(names) => {
+                names.iter().map(|name| safetensors::open(&folder.join(name))).collect()
+            }
+            Self::Checkpoints(all) => Ok(all),
+        }
+    }
+
     /// Whether there is a tensor of this name; `None` where nobody has looked.
     pub(crate) fn has(&self, name: &str) -> Option<bool> {
         let Self::Checkpoints(all) = self else { return None };
@@ -112,27 +123,34 @@ impl Weights {
             Self::Checkpoints(all) => {
                 let mut map = BTreeMap::new();
                 for (number, checkpoint) in all.iter().enumerate() {
-                    let name = match all.len() {
-                        1 => "model.safetensors".to_owned(),
-                        count => format!("model-{:05}-of-{count:05}.safetensors", number + 1),
-                    };
+                    let name = file_name(number, all.len());
                     observe(Progress::File(&name));
                     shard(checkpoint, &to.join(&name), observe)?;
                     let tensors = checkpoint.tensors.iter();
                     map.extend(tensors.map(|one| (one.tensor.name.clone(), name.clone())));
                 }
-                if all.len() > 1 {
-                    let index =
-                        json!({"metadata": {"total_size": self.bytes()}, "weight_map": map});
-                    write_whole(
-                        &to.join("model.safetensors.index.json"),
-                        format!("{index:#}\n").as_bytes(),
-                    )?;
-                }
-                Ok(())
+                if all.len() > 1 { write_index(to, self.bytes(), &map) } else { Ok(()) }
             }
         }
     }
+}
+
+/// What part `number` of so many is called.
+pub(crate) fn file_name(number: usize, count: usize) -> String {
+    match count {
+        1 => "model.safetensors".to_owned(),
+        _ => format!("model-{:05}-of-{count:05}.safetensors", number + 1),
+    }
+}
+
+/// Writes the list of which tensor is in which part.
+pub(crate) fn write_index(
+    folder: &Path,
+    bytes: u64,
+    map: &BTreeMap<String, String>,
+) -> Result<(), ConvertError> {
+    let index = json!({"metadata": {"total_size": bytes}, "weight_map": map});
+    write_whole(&folder.join("model.safetensors.index.json"), format!("{index:#}\n").as_bytes())
 }
 
 /// The names of the files in `folder`, sorted.
@@ -194,7 +212,7 @@ fn shard(
     to: &Path,
     observe: &mut dyn FnMut(Progress),
 ) -> Result<(), ConvertError> {
-    let header = header(&checkpoint.tensors);
+    let header = header(ordered(&checkpoint.tensors).into_iter().map(|stored| &stored.tensor));
     let data: u64 = checkpoint.tensors.iter().map(|stored| stored.tensor.bytes()).sum();
     if is_finished(to, &header, data) {
         observe(Progress::Advanced(data));
@@ -226,22 +244,6 @@ fn ordered(tensors: &[Stored]) -> Vec<&Stored> {
     let mut ordered: Vec<&Stored> = tensors.iter().collect();
     ordered.sort_by_key(|stored| (std::cmp::Reverse(stored.tensor.dtype.bytes()), stored.position));
     ordered
-}
-
-/// The header of a safetensors file, its length in front.
-fn header(tensors: &[Stored]) -> Vec<u8> {
-    let mut entries = Map::new();
-    entries.insert("__metadata__".to_owned(), json!({"format": "pt"}));
-    let mut start = 0;
-    for Stored { tensor, .. } in ordered(tensors) {
-        let end = start + tensor.bytes();
-        let entry = json!({"dtype": tensor.dtype.name(), "shape": tensor.shape, "data_offsets": [start, end]});
-        entries.insert(tensor.name.clone(), entry);
-        start = end;
-    }
-    let mut text = Value::Object(entries).to_string().into_bytes();
-    text.resize(text.len().next_multiple_of(8), b' ');
-    [&(text.len() as u64).to_le_bytes()[..], &text].concat()
 }
 
 /// Whether the file at `path` begins with `header` and has all its data.
