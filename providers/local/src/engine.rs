@@ -4,7 +4,7 @@ use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
@@ -20,6 +20,7 @@ use tokio::{
 
 use crate::{
     LoadError, LocalSettings,
+    form::Form,
     inspect::{EndTokens, Weights},
     paging::Paging,
     settings::Device,
@@ -49,6 +50,8 @@ pub(crate) struct Engine {
 pub(crate) struct Cancel {
     cancelled: AtomicBool,
     sampled: AtomicUsize,
+    /// Why the form of the answer was given up.
+    problem: OnceLock<String>,
 }
 
 impl Cancel {
@@ -59,6 +62,18 @@ impl Cancel {
 
     pub(crate) fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Ends the sequence because its form cannot be kept.
+    fn give_up(&self, problem: String) {
+        // The first problem is the cause of those after it.
+        let _ = self.problem.set(problem);
+        self.cancel();
+    }
+
+    /// Why the form of the answer was given up, if it was.
+    pub(crate) fn problem(&self) -> Option<&str> {
+        self.problem.get().map(String::as_str)
     }
 
     /// Tokens drawn so far, the end token included.
@@ -116,13 +131,14 @@ impl Engine {
         prompt: Vec<u32>,
         parameters: SamplingParams,
         cancel: &Arc<Cancel>,
+        form: Option<Form>,
     ) -> Option<Receiver<Response>> {
         let (sender, receiver) = mpsc::channel(parameters.max_len.unwrap_or(0) + 16);
         let message = RequestMessage::CompletionTokens(prompt);
         let mut request = NormalRequest::new_simple(message, parameters, sender, 0, None, None);
         request.is_streaming = true;
         request.logits_processors =
-            Some(vec![Arc::new(processor(Arc::clone(cancel), self.end_token))]);
+            Some(vec![Arc::new(processor(Arc::clone(cancel), self.end_token, form))]);
         self.requests.blocking_send(Request::Normal(Box::new(request))).ok()?;
         Some(receiver)
     }
@@ -136,7 +152,8 @@ impl Engine {
             parameters.stop_toks = Some(StopTokens::Ids(ends.untold.clone()));
         }
         let dead = || "the engine died in its trial run".to_owned();
-        let mut responses = self.start(vec![ends.first], parameters, &cancel).ok_or_else(dead)?;
+        let mut responses =
+            self.start(vec![ends.first], parameters, &cancel, None).ok_or_else(dead)?;
         while let Some(response) = responses.blocking_recv() {
             if let Some(problem) = problem(&response) {
                 return Err(format!("its trial run failed: {problem}"));
@@ -208,13 +225,32 @@ async fn model(blueprint: &Blueprint) -> Result<Model, String> {
     built.map_err(|error| error.to_string())
 }
 
-/// Counts each token and, once cancelled, leaves only the end token to draw.
+/// Counts each token, leaves those that the form allows to draw and, once cancelled, only the end
+/// token.
 fn processor(
     cancel: Arc<Cancel>,
     end_token: u32,
+    form: Option<Form>,
 ) -> impl Fn(&Tensor, &[u32]) -> mistralrs::Result<Tensor> + Send + Sync {
-    move |logits, _| {
+    // Called for one token after the other; the lock is for the compiler.
+    let form = form.map(Mutex::new);
+    move |logits, context| {
         cancel.sampled.fetch_add(1, Ordering::Relaxed);
+        if let Some(form) = form.as_ref().filter(|_| !cancel.is_cancelled()) {
+            match form.lock().unwrap_or_else(PoisonError::into_inner).next(context) {
+                Ok(allowed) => {
+                    let mut bias = vec![f32::NEG_INFINITY; logits.elem_count()];
+                    allowed.iter_set_entries(|token| {
+                        if let Some(bias) = bias.get_mut(token) {
+                            *bias = 0.0;
+                        }
+                    });
+                    let bias = Tensor::from_vec(bias, logits.dims(), logits.device())?;
+                    return logits + bias.to_dtype(logits.dtype())?;
+                }
+                Err(problem) => cancel.give_up(problem),
+            }
+        }
         if !cancel.is_cancelled() {
             return Ok(logits.clone());
         }

@@ -14,7 +14,7 @@
 //!   before the engine sees it;
 //! - `template`, `literal`, `prompt`: renders the chat template and tokenizes; special tokens
 //!   that a person typed stay plain text;
-//! - `sampling`, `stop`: how the answer is drawn and where it ends;
+//! - `sampling`, `form`, `stop`: how the answer is drawn, what it is bound to and where it ends;
 //! - `queue`, `answer`: who is served when, and what the caller sees meanwhile;
 //! - `paging`: how a GPU's memory is shared out;
 //! - `engine`, `worker`: the model itself and the only thread that talks to it.
@@ -28,6 +28,7 @@
 mod answer;
 mod engine;
 mod error;
+mod form;
 mod inspect;
 mod literal;
 mod paging;

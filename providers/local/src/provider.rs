@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, thread};
 
-use anima_provider::{Capabilities, EventStream, Provider, ProviderError, Request};
+use anima_provider::{Capabilities, EventStream, OutputKinds, Provider, ProviderError, Request};
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 
@@ -10,6 +10,7 @@ use crate::{
     LoadError, LocalSettings,
     answer::Answer,
     engine::{Blueprint, Cancel, Engine},
+    form::Forms,
     inspect::{ModelFiles, inspect},
     prompt::Prompter,
     queue::{FairQueue, Refusal},
@@ -26,6 +27,7 @@ pub struct LocalProvider {
     model: String,
     capabilities: Capabilities,
     prompter: Prompter,
+    forms: Forms,
     limits: Limits,
     queue: Arc<FairQueue<Job>>,
     status: Arc<Status>,
@@ -34,6 +36,7 @@ pub struct LocalProvider {
 /// What the engine's thread hands over once the model is loaded.
 struct Loaded {
     prompter: Prompter,
+    forms: Forms,
     limits: Limits,
 }
 
@@ -73,15 +76,16 @@ impl LocalProvider {
                 }
             })
             .map_err(|error| failed(&error.to_string()))?;
-        let Loaded { prompter, limits } =
+        let Loaded { prompter, forms, limits } =
             receiver.await.map_err(|_| failed("its thread ended early"))??;
         let capabilities = Capabilities {
             chat: prompter.takes_chat(),
             text: true,
+            outputs: OutputKinds { json_object: true, json_schema: true, regex: true },
             context_length: Some(limits.context_length),
             ..Capabilities::default()
         };
-        Ok(Self { name, model, capabilities, prompter, limits, queue, status })
+        Ok(Self { name, model, capabilities, prompter, forms, limits, queue, status })
     }
 
     /// The name of the model's folder or file.
@@ -123,14 +127,17 @@ fn load(settings: LocalSettings) -> Result<(Loaded, Engine, Blueprint), LoadErro
     let path = blueprint.weights.path();
     let trained_length = engine
         .trained_length()
-        .ok_or_else(|| LoadError::engine(path, "it does not know the model's context length"))?;
+        .ok_or_else(|| LoadError::engine(&path, "it does not know the model's context length"))?;
     let limits = Limits {
         defaults: settings.sampling.clone().or(&defaults),
         trained_length,
         context_length: settings.context_length.unwrap_or(trained_length).min(trained_length),
         end_tokens: blueprint.ends.untold.clone(),
     };
-    Ok((Loaded { prompter: Prompter::new(tokenizer, template), limits }, engine, blueprint))
+    let forms = Forms::new(&tokenizer, &blueprint.ends)
+        .map_err(|problem| LoadError::engine(&path, &format!("its tokenizer: {problem}")))?;
+    let prompter = Prompter::new(tokenizer, template);
+    Ok((Loaded { prompter, forms, limits }, engine, blueprint))
 }
 
 #[async_trait]
@@ -156,10 +163,11 @@ impl Provider for LocalProvider {
         if self.status.is_rebuilding() {
             return Err(worker::gone());
         }
+        let form = self.forms.form(request.output).await?;
         let cancel = Arc::new(Cancel::default());
         // A chunk makes one event at most; the rest is for the held text and the end.
         let (events, receiver) = mpsc::channel(plan.max_tokens + 16);
-        let job = Job { prompt, plan, cancel: Arc::clone(&cancel), events };
+        let job = Job { prompt, plan, form, cancel: Arc::clone(&cancel), events };
         let place = self.queue.push(request.lane, job).map_err(|refusal| match refusal {
             Refusal::Full(retry_after) => {
                 ProviderError::RateLimited { retry_after: Some(retry_after) }

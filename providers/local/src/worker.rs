@@ -17,6 +17,7 @@ use tracing::{error, warn};
 use crate::{
     answer::Event,
     engine::{Blueprint, Cancel, Engine, problem},
+    form::Form,
     queue::{FairQueue, Ticket},
     sampling::Plan,
     stop::{Scan, StopScanner},
@@ -31,6 +32,8 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 pub(crate) struct Job {
     pub(crate) prompt: Vec<u32>,
     pub(crate) plan: Plan,
+    /// What the answer is bound to.
+    pub(crate) form: Option<Form>,
     pub(crate) cancel: Arc<Cancel>,
     /// Has a place for every event that a job can have, so nothing ever waits for the caller.
     pub(crate) events: Sender<Event>,
@@ -141,12 +144,13 @@ pub(crate) fn gone() -> ProviderError {
 /// Answers one request; the engine is free when this returns. Gives back the event that ends the
 /// answer, unless it was sent already or nobody listens.
 fn serve(engine: &Engine, ticket: &Ticket<Job>) -> Option<Event> {
-    let Job { prompt, plan, cancel, events } = &ticket.payload;
+    let Job { prompt, plan, form, cancel, events } = &ticket.payload;
     ticket.admit();
     if cancel.is_cancelled() {
         return None;
     }
-    let Some(mut responses) = engine.start(prompt.clone(), plan.parameters.clone(), cancel) else {
+    let parameters = plan.parameters.clone();
+    let Some(mut responses) = engine.start(prompt.clone(), parameters, cancel, form.clone()) else {
         return Some(Err(gone()));
     };
     let mut progress = Progress { scanner: StopScanner::new(plan.stop.clone()), events, end: None };
@@ -176,6 +180,10 @@ fn serve(engine: &Engine, ticket: &Ticket<Job>) -> Option<Event> {
                 }
             }
         }
+    }
+    if let Some(problem) = cancel.problem() {
+        let message = format!("the form of the answer is too complex: {problem}");
+        return Some(Err(ProviderError::InvalidRequest { message }));
     }
     if let Some(failure) = failure {
         return Some(Err(failure));

@@ -19,6 +19,8 @@ pub(crate) struct EndTokens {
     pub(crate) first: u32,
     /// Those that the engine must be told.
     pub(crate) untold: Vec<u32>,
+    /// All of them, the first one first.
+    pub(crate) all: Vec<u32>,
 }
 
 /// `generation_config.json`, as far as it is used.
@@ -113,6 +115,9 @@ impl EndTokens {
             let problem = "eos_token is missing, so an answer would never end";
             LoadError::malformed(folder.join("tokenizer_config.json"), problem)
         })?;
-        Ok(Self { first, untold })
+        let mut all = vec![first];
+        all.extend(told.into_iter().chain(untold.iter().copied()).filter(|id| *id != first));
+        all.dedup();
+        Ok(Self { first, untold, all })
     }
 }

@@ -5,6 +5,7 @@ mod answers;
 mod broken;
 mod converted;
 mod fixture;
+mod forms;
 mod gguf;
 mod interruption;
 mod queue;
