@@ -10,7 +10,7 @@ use std::{
 };
 
 #[cfg(feature = "local")]
-use anima_local::{LocalProvider, LocalSettings};
+use anima_local::LocalSettings;
 use anima_provider::{DirectReply, Playbook, PlaybookProvider, Provider};
 use anima_remote::{RemoteProvider, SecretSource, SetupError};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -286,10 +286,9 @@ async fn load_local(
 ) -> Result<Arc<dyn Provider>, RegistryError> {
     let local = local_settings(name, settings, home)?;
     files.extend(local.chat_template.iter().map(|file| (file.clone(), content_of(file))));
-    let provider = LocalProvider::load(name, local)
+    anima_local::load(name, local)
         .await
-        .map_err(|error| RegistryError::Load { name: name.to_owned(), source: Box::new(error) })?;
-    Ok(Arc::new(provider))
+        .map_err(|error| RegistryError::Load { name: name.to_owned(), source: Box::new(error) })
 }
 
 #[cfg(not(feature = "local"))]

@@ -5,6 +5,7 @@
 
 mod chat;
 mod config;
+mod embedding;
 mod ends;
 mod gguf;
 mod quantized;
@@ -22,6 +23,7 @@ use serde::de::DeserializeOwned;
 use tokenizers::Tokenizer;
 
 use self::chat::{ChatFiles, TemplateSource};
+pub(crate) use self::embedding::is_embedding;
 pub(crate) use self::ends::EndTokens;
 use crate::{LoadError, LocalSettings, template::ChatTemplate};
 
@@ -56,10 +58,7 @@ pub(crate) struct ModelFiles {
 
 /// Looks at the model that `settings` name.
 pub(crate) fn inspect(settings: &LocalSettings) -> Result<ModelFiles, LoadError> {
-    let path = fs::canonicalize(&settings.model).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => LoadError::NotFound { path: settings.model.clone() },
-        _ => LoadError::malformed(&settings.model, error.to_string()),
-    })?;
+    let path = canonical(&settings.model)?;
     if path.is_dir() {
         return folder(path, settings);
     }
@@ -69,6 +68,32 @@ pub(crate) fn inspect(settings: &LocalSettings) -> Result<ModelFiles, LoadError>
         }
         _ => Err(LoadError::NotAModel { path: settings.model.clone() }),
     }
+}
+
+/// An embedding model that was looked at and found good.
+pub(crate) struct EmbeddingFiles {
+    pub(crate) folder: PathBuf,
+    pub(crate) tokenizer: Tokenizer,
+    /// Most tokens of a text, where that is less than the model was made for.
+    pub(crate) longest: Option<usize>,
+}
+
+/// Looks at the embedding model that `settings` name.
+pub(crate) fn inspect_embedding(settings: &LocalSettings) -> Result<EmbeddingFiles, LoadError> {
+    let path = canonical(&settings.model)?;
+    if !path.is_dir() {
+        let legal = "left out for a GGUF file, which the engine makes no vectors with".to_owned();
+        return Err(LoadError::Setting { key: "task".to_owned(), legal });
+    }
+    let (tokenizer, longest) = embedding::check(&path, settings)?;
+    Ok(EmbeddingFiles { folder: path, tokenizer, longest })
+}
+
+fn canonical(path: &Path) -> Result<PathBuf, LoadError> {
+    fs::canonicalize(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => LoadError::NotFound { path: path.to_owned() },
+        _ => LoadError::malformed(path, error.to_string()),
+    })
 }
 
 fn folder(path: PathBuf, settings: &LocalSettings) -> Result<ModelFiles, LoadError> {

@@ -17,7 +17,8 @@
 //! - `sampling`, `form`, `stop`: how the answer is drawn, what it is bound to and where it ends;
 //! - `queue`, `answer`: who is served when, and what the caller sees meanwhile;
 //! - `paging`: how a GPU's memory is shared out;
-//! - `engine`, `worker`: the model itself and the only thread that talks to it.
+//! - `engine`, `worker`: the model itself and the only thread that talks to it;
+//! - `embedder`: the same for a model that turns texts into vectors.
 //!
 //! # Limits
 //! One answer at a time on each engine, because batched decoding on a CPU gives wrong text in
@@ -26,6 +27,7 @@
 //! logging thread of mistralrs behind.
 
 mod answer;
+mod embedder;
 mod engine;
 mod error;
 mod form;
@@ -45,6 +47,25 @@ mod worker;
 #[doc(hidden)]
 pub use mistralrs;
 
+use std::sync::Arc;
+
+use anima_provider::Provider;
+
+pub use embedder::LocalEmbedder;
 pub use error::LoadError;
 pub use provider::LocalProvider;
-pub use settings::{Device, LocalSettings, Precision, Quantization};
+pub use settings::{Device, LocalSettings, Precision, Quantization, Task};
+
+/// Loads the model that `settings` name, whatever it is for.
+///
+/// # Errors
+/// As [`LocalProvider::load`] and [`LocalEmbedder::load`].
+pub async fn load(
+    name: impl Into<String>,
+    settings: LocalSettings,
+) -> Result<Arc<dyn Provider>, LoadError> {
+    if settings.embeds() {
+        return Ok(Arc::new(LocalEmbedder::load(name, settings).await?));
+    }
+    Ok(Arc::new(LocalProvider::load(name, settings).await?))
+}

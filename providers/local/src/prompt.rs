@@ -23,6 +23,8 @@ pub(crate) struct Prompter {
     special: HashMap<u32, String>,
     /// What the tokenizer puts before a finished prompt.
     beginning: Vec<u32>,
+    /// What it puts after a text that is not to be continued.
+    ending: Vec<u32>,
 }
 
 impl Prompter {
@@ -35,7 +37,7 @@ impl Prompter {
             .collect();
         let mut plain = tokenizer.clone();
         plain.set_encode_special_tokens(true);
-        let beginning = beginning(&tokenizer);
+        let (beginning, ending) = frame(&tokenizer);
         Self {
             literals: Literals::new(special.values().cloned()),
             tokenizer,
@@ -43,6 +45,7 @@ impl Prompter {
             template,
             special,
             beginning,
+            ending,
         }
     }
 
@@ -62,6 +65,14 @@ impl Prompter {
                 message: "the prompt is empty".to_owned(),
             });
         }
+        Ok(tokens)
+    }
+
+    /// The tokens of a text that somebody wrote, within what the tokenizer puts around it.
+    pub(crate) fn framed(&self, text: &str) -> Result<Vec<u32>, ProviderError> {
+        let mut tokens = self.beginning.clone();
+        self.encode_plain(text, &mut tokens)?;
+        tokens.extend_from_slice(&self.ending);
         Ok(tokens)
     }
 
@@ -169,8 +180,8 @@ fn with_system_in_question(system: &str, conversation: &[TemplateMessage]) -> Ve
     conversation
 }
 
-/// The tokens that the tokenizer's post-processor puts before a text.
-fn beginning(tokenizer: &Tokenizer) -> Vec<u32> {
+/// The tokens that the tokenizer's post-processor puts before and after a text.
+fn frame(tokenizer: &Tokenizer) -> (Vec<u32>, Vec<u32>) {
     let ids = |add_special_tokens| {
         tokenizer
             .encode_fast("a", add_special_tokens)
@@ -179,10 +190,12 @@ fn beginning(tokenizer: &Tokenizer) -> Vec<u32> {
     };
     let (with, without) = (ids(true), ids(false));
     if without.is_empty() {
-        return Vec::new();
+        return (Vec::new(), Vec::new());
     }
-    let start = with.windows(without.len()).position(|window| window == without).unwrap_or(0);
-    with[..start].to_vec()
+    match with.windows(without.len()).position(|window| window == without) {
+        Some(start) => (with[..start].to_vec(), with[start + without.len()..].to_vec()),
+        None => (Vec::new(), Vec::new()),
+    }
 }
 
 #[cfg(test)]

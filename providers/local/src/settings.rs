@@ -6,7 +6,7 @@ use anima_provider::Sampling;
 use mistralrs::{IsqType, ModelDType};
 use serde::Deserialize;
 
-use crate::{LoadError, paging::Paging};
+use crate::{LoadError, inspect::is_embedding, paging::Paging};
 
 /// Settings of one local model, `[providers.<name>]` with `kind = "local"`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -15,6 +15,9 @@ pub struct LocalSettings {
     /// A folder with safetensors weights, `config.json` and `tokenizer.json`, or a `.gguf` file
     /// with its `tokenizer.json` beside it. Never a name on a model hub: nothing is downloaded.
     pub model: PathBuf,
+    /// What the model is for; default: `embed` for a folder with a `modules.json`, else `answer`.
+    #[serde(default)]
+    pub task: Option<Task>,
     /// Quantizes the weights of a folder while they load; default: keep them as they are.
     #[serde(default)]
     pub isq: Option<Quantization>,
@@ -61,6 +64,7 @@ impl LocalSettings {
     pub fn new(model: impl Into<PathBuf>) -> Self {
         Self {
             model: model.into(),
+            task: None,
             isq: None,
             dtype: Precision::Auto,
             device: Device::Cpu,
@@ -75,11 +79,30 @@ impl LocalSettings {
         }
     }
 
+    /// Whether the model turns texts into vectors.
+    pub(crate) fn embeds(&self) -> bool {
+        self.task.map_or_else(|| is_embedding(&self.model), |task| task == Task::Embed)
+    }
+
     /// Checks what can be checked without looking at the model.
     pub(crate) fn validate(&self) -> Result<(), LoadError> {
         let wrong = |key: &str, legal: &str| {
             Err(LoadError::Setting { key: key.to_owned(), legal: legal.to_owned() })
         };
+        if self.embeds() {
+            for (key, is_set) in [
+                ("chat_template", self.chat_template.is_some()),
+                ("text_only", self.text_only),
+                ("sampling", self.sampling != Sampling::default()),
+                ("gpu_memory_utilization", self.gpu_memory_utilization.is_some()),
+                ("block_size", self.block_size.is_some()),
+                ("max_num_seqs", self.max_num_seqs.is_some()),
+            ] {
+                if is_set {
+                    return wrong(key, "left out for an embedding model");
+                }
+            }
+        }
         if let Err((key, legal)) = self.sampling.validate() {
             return wrong(&format!("sampling.{key}"), legal);
         }
@@ -109,6 +132,16 @@ impl LocalSettings {
         }
         Ok(())
     }
+}
+
+/// What a model is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Task {
+    /// It answers.
+    Answer,
+    /// It turns texts into vectors.
+    Embed,
 }
 
 /// Where a model runs.

@@ -18,6 +18,7 @@
 mod body;
 mod chat;
 mod chatglm;
+mod embeddings;
 mod failure;
 mod gate;
 mod gemini;

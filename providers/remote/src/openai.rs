@@ -5,14 +5,18 @@ use std::sync::Arc;
 use anima_provider::{Capabilities, EventStream, OutputKinds, ProviderError, Request};
 use async_openai::config::Config;
 use async_trait::async_trait;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName};
+use reqwest::{
+    Url,
+    header::{AUTHORIZATION, HeaderMap, HeaderName},
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    CommonSettings, RemoteProvider, Reveal, SetupError, chat, merge::merge, provider::Dialect,
-    responses::Responses, sampling, secret::hidden, transport::ChatTransport,
+    CommonSettings, RemoteProvider, Reveal, SetupError, chat, embeddings::EmbeddingServer,
+    merge::merge, provider::Dialect, responses::Responses, sampling, secret::hidden,
+    transport::ChatTransport,
 };
 
 /// Where OpenAI itself is.
@@ -39,6 +43,9 @@ pub struct OpenAiSettings {
     /// Where the model is on Azure.
     #[serde(default)]
     pub azure: Option<AzureSettings>,
+    /// The model that makes vectors, as the server calls it; on Azure, its deployment. Default: none.
+    #[serde(default)]
+    pub embedding_model: Option<String>,
     /// How the server calls the limit of an answer. Default: `max_completion_tokens` at OpenAI and
     /// Azure, `max_tokens` elsewhere.
     #[serde(default)]
@@ -107,7 +114,10 @@ impl RemoteProvider {
         let common = &settings.common;
         let model = match &settings.azure {
             Some(azure) if common.model.is_none() => azure.deployment.clone(),
-            _ => common.model()?,
+            _ => match &settings.embedding_model {
+                Some(model) if common.model.is_none() => model.clone(),
+                _ => common.model()?,
+            },
         };
         let target = common.target(OPENAI, reveal)?;
         if target.key.is_none() && common.base_url.is_none() {
@@ -139,16 +149,50 @@ impl RemoteProvider {
                 put(key, HeaderName::from_static(name), value.clone())?;
             }
         }
+        let embeddings = settings.embedding_model.clone().map(|model| {
+            Ok::<_, SetupError>(EmbeddingServer {
+                url: embeddings_url(&target.base, settings.azure.as_ref(), &model)?,
+                headers: headers.clone(),
+                http: target.http.clone(),
+                blotter: target.blotter.clone(),
+                model,
+            })
+        });
+        let embeddings = embeddings.transpose()?;
+        let answers = common.model.is_some() || settings.azure.is_some();
         let server = Server::new(target.base, headers, settings.azure.as_ref());
         let transport = ChatTransport::new(Arc::new(server), target.http, target.blotter);
         let common = common.clone();
-        if settings.api == Api::Responses {
+        let provider = if settings.api == Api::Responses {
             let dialect = Responses::new(transport, model.clone(), common.clone());
-            return Self::new(name, model, &common, dialect);
-        }
-        let dialect = OpenAi { transport, model: model.clone(), settings };
-        Self::new(name, model, &common, dialect)
+            Self::new(name, model, &common, dialect)?
+        } else {
+            let dialect = OpenAi { transport, model: model.clone(), settings };
+            Self::new(name, model, &common, dialect)?
+        };
+        Ok(match embeddings {
+            Some(server) => provider.with_embeddings(server, answers),
+            None => provider,
+        })
     }
+}
+
+/// Where vectors are made; on Azure every model has a path of its own.
+fn embeddings_url(
+    base: &str,
+    azure: Option<&AzureSettings>,
+    model: &str,
+) -> Result<Url, SetupError> {
+    let wrong = |error: &dyn std::fmt::Display| SetupError::new("base_url", error.to_string());
+    let path = match azure {
+        Some(_) => format!("{base}/openai/deployments/{model}/embeddings"),
+        None => format!("{base}/embeddings"),
+    };
+    let mut url = Url::parse(&path).map_err(|error| wrong(&error))?;
+    if let Some(azure) = azure {
+        url.query_pairs_mut().append_pair("api-version", &azure.api_version);
+    }
+    Ok(url)
 }
 
 /// Where a server is and what goes with each request, as async-openai wants to be told. Its own

@@ -2,12 +2,18 @@
 
 use std::sync::Arc;
 
-use anima_provider::{Capabilities, EventStream, Provider, ProviderError, ProviderEvent, Request};
+use anima_provider::{
+    Capabilities, Embedder, EventStream, Provider, ProviderError, ProviderEvent, Request,
+};
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, future, stream};
 use serde_json::Value;
 
-use crate::{CommonSettings, SetupError, gate::Gate};
+use crate::{
+    CommonSettings, SetupError,
+    embeddings::{EmbeddingServer, RemoteEmbedder},
+    gate::Gate,
+};
 
 /// How one kind of server is asked, and how its answer is read.
 #[async_trait]
@@ -32,6 +38,7 @@ pub struct RemoteProvider {
     capabilities: Capabilities,
     gate: Arc<Gate>,
     dialect: Arc<dyn Dialect>,
+    embedder: Option<RemoteEmbedder>,
 }
 
 impl RemoteProvider {
@@ -48,7 +55,15 @@ impl RemoteProvider {
             capabilities: dialect.capabilities(common.capabilities()),
             gate: Arc::new(common.gate()),
             dialect: Arc::new(dialect),
+            embedder: None,
         })
+    }
+
+    /// The same with a model that makes vectors; `answers` is whether it has one that answers, too.
+    pub(crate) fn with_embeddings(mut self, server: EmbeddingServer, answers: bool) -> Self {
+        self.capabilities.chat = answers;
+        self.embedder = Some(RemoteEmbedder { server, gate: Arc::clone(&self.gate) });
+        self
     }
 
     /// The model, as the server calls it.
@@ -87,5 +102,9 @@ impl Provider for RemoteProvider {
             events.next().await.map(|event| (event, (events, seat)))
         })
         .boxed())
+    }
+
+    fn embedder(&self) -> Option<&dyn Embedder> {
+        self.embedder.as_ref().map(|embedder| embedder as &dyn Embedder)
     }
 }

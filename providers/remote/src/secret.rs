@@ -90,7 +90,7 @@ pub(crate) fn hidden(key: &str, value: &str) -> Result<HeaderValue, SetupError> 
 }
 
 /// Blots known secrets out of what servers say.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Blotter(Vec<SecretString>);
 
 impl Blotter {

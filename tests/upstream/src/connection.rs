@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::{
     Fault, Plan,
-    dialect::Question,
+    dialect::{Question, embeddings},
     http::{Call, Reader},
     server::Shared,
     stream::{Next, stream},
@@ -63,6 +63,10 @@ async fn reply(call: &Call, shared: &Shared, answer: &mut Writer) -> io::Result<
     question.thinks = plan.fault == Fault::Thinking;
     match early(&plan.fault, &question, call, answer).await? {
         Some(next) => Ok(next),
+        None if path.ends_with("/embeddings") => {
+            answer.json(200, &[], &embeddings(call)).await?;
+            Ok(Next::Keep)
+        }
         None => whole_or_stream(&question, &plan, number, answer).await,
     }
 }

@@ -58,6 +58,10 @@ impl Question {
             return (stream || method == "generateContent")
                 .then(|| question(Format::Gemini, model, stream, true));
         }
+        if path.ends_with("/embeddings") {
+            let model = body["model"].as_str().unwrap_or("unnamed");
+            return Some(question(Format::OpenAi, model, false, true));
+        }
         let format = if path.ends_with("/responses") {
             Format::Responses
         } else if !path.ends_with("/chat/completions") {
@@ -307,6 +311,22 @@ impl Question {
             "responseId": self.id,
         })
     }
+}
+
+/// Vectors for the texts of a call, the last one first: a client has to go by their numbers. Each
+/// has the length of its text in bytes and the first of them.
+pub(crate) fn embeddings(call: &Call) -> Value {
+    let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+    let texts = body["input"].as_array().cloned().unwrap_or_default();
+    let vector = |(index, text): (usize, &Value)| {
+        let text = text.as_str().unwrap_or_default();
+        let first = text.bytes().next().unwrap_or_default();
+        json!({ "object": "embedding", "index": index, "embedding": [text.len(), first, 0.5] })
+    };
+    let data: Vec<_> = texts.iter().enumerate().rev().map(vector).collect();
+    let tokens: usize = texts.iter().filter_map(Value::as_str).map(str::len).sum();
+    let usage = json!({ "prompt_tokens": tokens, "total_tokens": tokens });
+    json!({ "object": "list", "model": body["model"], "data": data, "usage": usage })
 }
 
 fn openai_code(status: u16) -> Option<&'static str> {

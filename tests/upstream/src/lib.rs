@@ -8,6 +8,7 @@
 //! ```text
 //! POST …/chat/completions                        OpenAI, and Azure's path
 //! POST …/responses                               OpenAI's other API
+//! POST …/embeddings                              OpenAI's vectors
 //! POST …/paas/v4/chat/completions                GLM
 //! POST …/chatglm3/v1/chat/completions            ChatGLM3-6B
 //! POST …/models/MODEL:[stream]generateContent    Gemini

@@ -32,6 +32,30 @@ const SUPPORTED: &[&str] = &[
     "Starcoder2ForCausalLM",
 ];
 
+/// How the names of architectures begin that look at pictures or listen.
+const MULTIMODAL: &[&str] = &[
+    "Gemma3",
+    "Gemma4",
+    "Idefics",
+    "InternVL",
+    "Llama4",
+    "Llava",
+    "MiniCPMO",
+    "MiniCPMV",
+    "Mistral3",
+    "Mllama",
+    "PaliGemma",
+    "Phi3V",
+    "Phi4MM",
+    "Pixtral",
+    "Qwen2VL",
+    "Qwen2_5_VL",
+    "Qwen2_5Omni",
+    "Qwen3VL",
+    "Qwen3_5",
+    "Voxtral",
+];
+
 /// Keys without which the engine cannot read the configuration of the usual architectures.
 const REQUIRED: &[&str] = &[
     "hidden_act",
@@ -134,6 +158,9 @@ fn way_out(architecture: &str) -> &'static str {
         "QWenLMHeadModel" => "use Qwen2.5 or Qwen3, or a compatible server that runs it",
         "ChatGLMModel" | "ChatGLMForConditionalGeneration" | "GlmForCausalLM" => {
             "use GLM-4-0414, Qwen2.5 or Qwen3, or a compatible server that runs it"
+        }
+        name if MULTIMODAL.iter().any(|start| name.starts_with(start)) => {
+            "a multimodal model runs on a compatible server: kind = \"openai\" with images = true"
         }
         _ => "use a Qwen2.5, Qwen3, Llama or Mistral model, or a compatible server that runs it",
     }

@@ -206,3 +206,96 @@ fn folder(architecture: &str, shape: Shape) -> Folder {
     );
     folder
 }
+
+/// A Qwen3-Embedding model: the same transformer without an output, names without their prefix, a
+/// tokenizer that ends each text, and the modules that make one vector of its last token.
+pub(crate) fn embedding(shape: Shape) -> Folder {
+    let folder = Folder::new();
+    let path = folder.path();
+    write(path, "config.json", config("Qwen3ForCausalLM", shape).to_string());
+    let mut tokenizer = tokenizer();
+    let single = json!([{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": SPECIAL[0], "type_id": 0}}]);
+    tokenizer["post_processor"] = json!({"type": "TemplateProcessing", "single": single,
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+        "special_tokens": {SPECIAL[0]: {"id": SPECIAL[0], "ids": [256], "tokens": [SPECIAL[0]]}}});
+    write(path, "tokenizer.json", tokenizer.to_string());
+    let tensors = weights(shape, true).into_iter().filter_map(|mut tensor| {
+        tensor.name = tensor.name.strip_prefix("model.")?.to_owned();
+        Some(tensor)
+    });
+    write(path, "model.safetensors", safetensors(&tensors.collect::<Vec<_>>()));
+    let module = |number: usize, path: &str, kind: &str| {
+        json!({"idx": number, "name": number.to_string(), "path": path,
+            "type": format!("sentence_transformers.models.{kind}")})
+    };
+    let modules = json!([
+        module(0, "", "Transformer"),
+        module(1, "1_Pooling", "Pooling"),
+        module(2, "2_Normalize", "Normalize")
+    ]);
+    write(path, "modules.json", modules.to_string());
+    fs::create_dir(path.join("1_Pooling")).unwrap();
+    write(path, "1_Pooling/config.json", pooling(shape, "pooling_mode_lasttoken").to_string());
+    folder
+}
+
+/// How the vectors of the tokens become one.
+pub(crate) fn pooling(shape: Shape, mode: &str) -> Value {
+    let mut pooling = json!({"word_embedding_dimension": shape.hidden, "include_prompt": true});
+    for other in [
+        "pooling_mode_cls_token",
+        "pooling_mode_mean_tokens",
+        "pooling_mode_max_tokens",
+        "pooling_mode_mean_sqrt_len_tokens",
+        "pooling_mode_weightedmean_tokens",
+        "pooling_mode_lasttoken",
+    ] {
+        pooling[other] = json!(other == mode);
+    }
+    pooling
+}
+
+/// An EmbeddingGemma model as far as its configuration: what it sees of a text is limited.
+pub(crate) fn gemma_embedding() -> Folder {
+    let folder = embedding(Shape::default());
+    let path = folder.path();
+    let (hidden, inner, head) = (64, 96, 16);
+    let config = json!({"architectures": ["Gemma3TextModel"], "vocab_size": VOCABULARY, "hidden_size": hidden,
+        "intermediate_size": inner, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 1,
+        "head_dim": head, "max_position_embeddings": 512, "sliding_window": 64, "sliding_window_pattern": 2,
+        "query_pre_attn_scalar": head, "rope_theta": 1e6, "rope_local_base_freq": 1e4, "rms_norm_eps": 1e-6,
+        "attention_bias": false, "hidden_activation": "gelu_pytorch_tanh", "attn_logit_softcapping": null,
+        "final_logit_softcapping": null, "rope_scaling": null, "use_bidirectional_attention": true});
+    write(path, "config.json", config.to_string());
+    let mut random = Random(0x1234_5678_9ABC_DEF1);
+    let mut tensors = Vec::new();
+    let mut add = |name: String, shape: Vec<usize>| {
+        let values = (0..shape.iter().product()).map(|_| random.next() * 0.2).collect();
+        tensors.push(Tensor { name, shape, values });
+    };
+    add("embed_tokens.weight".to_owned(), vec![VOCABULARY, hidden]);
+    for layer in 0..2 {
+        let name = |part: &str| format!("layers.{layer}.{part}.weight");
+        for norm in ["input", "post_attention", "pre_feedforward", "post_feedforward"] {
+            add(name(&format!("{norm}_layernorm")), vec![hidden]);
+        }
+        for (part, shape) in [
+            ("self_attn.q_proj", [4 * head, hidden]),
+            ("self_attn.k_proj", [head, hidden]),
+            ("self_attn.v_proj", [head, hidden]),
+            ("self_attn.o_proj", [hidden, 4 * head]),
+            ("mlp.gate_proj", [inner, hidden]),
+            ("mlp.up_proj", [inner, hidden]),
+            ("mlp.down_proj", [hidden, inner]),
+        ] {
+            add(name(part), shape.to_vec());
+        }
+        add(name("self_attn.q_norm"), vec![head]);
+        add(name("self_attn.k_norm"), vec![head]);
+    }
+    add("norm.weight".to_owned(), vec![hidden]);
+    write(path, "model.safetensors", safetensors(&tensors));
+    let pooling = pooling(Shape::default(), "pooling_mode_mean_tokens");
+    write(path, "1_Pooling/config.json", pooling.to_string());
+    folder
+}

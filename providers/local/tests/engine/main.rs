@@ -4,9 +4,11 @@
 mod answers;
 mod broken;
 mod converted;
+mod embedding;
 mod fixture;
 mod forms;
 mod gguf;
 mod interruption;
 mod queue;
+mod side_by_side;
 mod support;

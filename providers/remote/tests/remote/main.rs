@@ -8,6 +8,7 @@
 
 mod answers;
 mod bodies;
+mod embeddings;
 mod faults;
 mod interruption;
 mod queue;
