@@ -61,6 +61,7 @@ pub(super) fn choose(
     let needed = |file: &RemoteFile| {
         let path = file.path.as_str();
         let companion = COMPANIONS.contains(&path)
+            || (is_module(path) && safetensors)
             || (TOKENIZER_SOURCES.contains(&path) && gguf.is_none() && (old || !tokenizer));
         chosen.iter().any(|chosen| chosen == path) || (companion && !alone)
     };
@@ -169,6 +170,15 @@ fn in_parts(file: &RemoteFile) -> bool {
     stems.any(|stem| is_part(name, stem, ".gguf"))
 }
 
+/// Whether a file describes how an embedding model makes one vector of many: `modules.json` and the
+/// folders that it names, such as `1_Pooling`.
+fn is_module(path: &str) -> bool {
+    let Some((folder, name)) = path.split_once('/') else { return path == "modules.json" };
+    let number = folder.split_once('_').map_or("", |(number, _)| number);
+    let numbered = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    numbered && matches!(name, "config.json" | "model.safetensors")
+}
+
 /// Whether `name` is `STEM-00001-of-00003.EXTENSION`.
 fn is_part(name: &str, stem: &str, extension: &str) -> bool {
     let numbers = |name: &str| {
@@ -233,6 +243,22 @@ mod tests {
         assert_eq!(
             names,
             "config.json generation_config.json model.safetensors tokenizer.json tokenizer_config.json"
+        );
+        assert_eq!(weights, Weights::Safetensors);
+    }
+
+    #[test]
+    fn an_embedding_model_comes_with_its_modules() {
+        let (names, weights) = chosen(
+            "1_Pooling/config.json 2_Dense/config.json 2_Dense/model.safetensors 2_Dense/pytorch_model.bin \
+             README.md config.json config_sentence_transformers.json model.safetensors modules.json \
+             onnx/config.json tokenizer.json",
+            Wanted::Model,
+        );
+        assert_eq!(
+            names,
+            "1_Pooling/config.json 2_Dense/config.json 2_Dense/model.safetensors config.json \
+             model.safetensors modules.json tokenizer.json"
         );
         assert_eq!(weights, Weights::Safetensors);
     }

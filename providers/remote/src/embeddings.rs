@@ -19,7 +19,7 @@ use crate::{
 /// Most texts in one request, so that its answer stays within what is read of one.
 const TEXTS: usize = 64;
 /// How long one request may take.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// How a server is asked for vectors.
 pub(crate) struct EmbeddingServer {
