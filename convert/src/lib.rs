@@ -18,7 +18,7 @@
 //!
 //! The new folder is made under the name `OUT.part` and gets its name when it is whole.
 //!
-//! [`merge`] adds a LoRA adapter in PEFT's form to a model and writes the sum as a new folder.
+//! [`merge()`] adds a LoRA adapter in PEFT's form to a model and writes the sum as a new folder.
 
 mod checkpoint;
 mod companions;

@@ -5,6 +5,7 @@ use std::{sync::Arc, thread};
 use anima_provider::{Capabilities, EventStream, OutputKinds, Provider, ProviderError, Request};
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
+use tracing::warn;
 
 use crate::{
     LoadError, LocalSettings,
@@ -27,7 +28,8 @@ pub struct LocalProvider {
     model: String,
     capabilities: Capabilities,
     prompter: Prompter,
-    forms: Forms,
+    /// None where the tokens of the model cannot be told.
+    forms: Option<Forms>,
     limits: Limits,
     queue: Arc<FairQueue<Job>>,
     status: Arc<Status>,
@@ -36,7 +38,7 @@ pub struct LocalProvider {
 /// What the engine's thread hands over once the model is loaded.
 struct Loaded {
     prompter: Prompter,
-    forms: Forms,
+    forms: Option<Forms>,
     limits: Limits,
 }
 
@@ -81,7 +83,11 @@ impl LocalProvider {
         let capabilities = Capabilities {
             chat: prompter.takes_chat(),
             text: true,
-            outputs: OutputKinds { json_object: true, json_schema: true, regex: true },
+            outputs: OutputKinds {
+                json_object: forms.is_some(),
+                json_schema: forms.is_some(),
+                regex: forms.is_some(),
+            },
             context_length: Some(limits.context_length),
             ..Capabilities::default()
         };
@@ -135,7 +141,8 @@ fn load(settings: LocalSettings) -> Result<(Loaded, Engine, Blueprint), LoadErro
         end_tokens: blueprint.ends.untold.clone(),
     };
     let forms = Forms::new(&tokenizer, &blueprint.ends)
-        .map_err(|problem| LoadError::engine(&path, &format!("its tokenizer: {problem}")))?;
+        .inspect_err(|problem| warn!("{} answers in plain text only: {problem}", path.display()))
+        .ok();
     let prompter = Prompter::new(tokenizer, template);
     Ok((Loaded { prompter, forms, limits }, engine, blueprint))
 }
@@ -163,7 +170,10 @@ impl Provider for LocalProvider {
         if self.status.is_rebuilding() {
             return Err(worker::gone());
         }
-        let form = self.forms.form(request.output).await?;
+        let form = match &self.forms {
+            Some(forms) => forms.form(request.output).await?,
+            None => None,
+        };
         let cancel = Arc::new(Cancel::default());
         // A chunk makes one event at most; the rest is for the held text and the end.
         let (events, receiver) = mpsc::channel(plan.max_tokens + 16);

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use anima_local::{LocalProvider, LocalSettings};
 use anima_provider::{
-    FinishReason, Output, Provider, ProviderError, Request, Sampling, Schema, contract,
+    FinishReason, Output, OutputKinds, Provider, ProviderError, Request, Sampling, Schema, contract,
 };
 use serde_json::{Value, json};
 
 use crate::{
-    fixture::{Shape, llama, qwen3},
+    fixture::{Shape, llama, qwen3, tokenizer, write},
     support::{Loaded, ask, in_lane, load, until_admitted},
 };
 
@@ -184,4 +184,19 @@ async fn a_form_costs_an_answer_without_one_nothing() {
     let before = ask(&tiny.provider, in_lane("你好", "a", 24)).await;
     ask(&tiny.provider, bound(Output::JsonObject, 24, 0.0)).await;
     assert_eq!(ask(&tiny.provider, in_lane("你好", "a", 24)).await, before);
+}
+
+#[tokio::test]
+async fn a_model_whose_tokens_cannot_be_told_answers_in_plain_text() {
+    let folder = qwen3(Shape::default());
+    let mut tokenizer = tokenizer();
+    tokenizer["decoder"] = json!({"type": "Sequence", "decoders": [tokenizer["decoder"]]});
+    write(folder.path(), "tokenizer.json", tokenizer.to_string());
+    let tiny = load(folder).await;
+    assert_eq!(tiny.provider.capabilities().outputs, OutputKinds::default());
+    assert!(
+        !contract::answer(&tiny.provider, in_lane("好", "a", 8)).await.unwrap().text.is_empty()
+    );
+    let refused = tiny.provider.generate(bound(Output::JsonObject, 16, 0.0)).await.err();
+    assert!(matches!(refused, Some(ProviderError::Unsupported { .. })), "{refused:?}");
 }
