@@ -90,8 +90,8 @@ impl Watch {
         let mut known = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let before = mem::replace(&mut *known, places.clone());
         drop(known);
-        let (watched, wanted) = (before.watched(), places.watched());
-        for folder in watched.difference(&wanted) {
+        let (looked_at, wanted) = (before.watched(), places.watched());
+        for folder in looked_at.difference(&wanted) {
             // One that is gone is watched no more anyway.
             let _ = watcher.unwatch(folder);
         }
@@ -102,7 +102,7 @@ impl Watch {
                 warn!(%error, "Changes in {folder} are not noticed; reload by a signal or a call");
             }
         }
-        !wanted.is_subset(&watched) || !places.files.is_subset(&before.files)
+        !wanted.is_subset(&looked_at) || !places.files.is_subset(&before.files)
     }
 
     /// Waits for a change, and until it is whole.

@@ -214,14 +214,13 @@ impl Conversation {
 
     async fn answer(&self, errand: &Errand, events: &mpsc::Sender<Vec<TurnEvent>>) -> TurnEvent {
         let began = Instant::now();
-        let result = match errand.words() {
-            Some(text) => Ok(speak(text.as_str(), began, events).await),
-            None => {
-                let lineup = self.lineup();
-                match Asking::new(&lineup, &self.budget, errand, began, events) {
-                    Ok(asking) => asking.run().await,
-                    Err(error) => Err(error),
-                }
+        let result = if let Some(text) = errand.words() {
+            Ok(speak(text.as_str(), began, events).await)
+        } else {
+            let lineup = self.lineup();
+            match Asking::new(&lineup, &self.budget, errand, began, events) {
+                Ok(asking) => asking.run().await,
+                Err(error) => Err(error),
             }
         };
         match result {
