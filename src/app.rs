@@ -125,6 +125,7 @@ impl Application {
         })
         // Without this a stream of small frames stalls for 40 ms at a time.
         .tcp_nodelay(true)
+        .h1_write_buffer_size(connection::WRITE_BUFFER)
         .h1_allow_half_closed(false)
         .disable_signals()
         .shutdown_timeout(LAST_REQUESTS_SECONDS);

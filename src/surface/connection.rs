@@ -46,8 +46,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const SWEEP: Duration = Duration::from_secs(1);
 /// What the kernel may hold for a client, in bytes; it grants itself twice as much.
 const KERNEL_BUFFER: usize = 32 * 1024;
-/// Bytes made for a WebSocket that may wait for its client.
-const MAX_WAITING: usize = 128 * 1024;
+/// Bytes made for a WebSocket that may wait for its client. Hundreds may watch one session, and each
+/// that does not read is served until so much waits.
+const MAX_WAITING: usize = 16 * 1024;
+/// Bytes that the kernel takes for the client of a WebSocket before it has room to send them.
+const MAX_UNSENT: u32 = 16 * 1024;
+/// Bytes made ready to be written on a connection, beside the piece that reaches it.
+pub const WRITE_BUFFER: usize = 8 * 1024;
 /// Connections beyond the limit that are still answered, with a refusal; more are not accepted until
 /// others end.
 pub const REFUSABLE: usize = 256;
@@ -174,6 +179,10 @@ impl Connection {
     pub(super) fn upgrade(&self) {
         if !self.is_socket.swap(true, Ordering::Relaxed) {
             self.house.sockets.fetch_add(1, Ordering::Relaxed);
+            if let Some(handle) = &self.handle {
+                // An error means that it has ended.
+                let _ = handle.set_tcp_notsent_lowat(MAX_UNSENT);
+            }
         }
     }
 

@@ -1,8 +1,8 @@
 //! Identifiers of sessions and turns.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -23,9 +23,9 @@ fn is_valid(text: &str) -> bool {
 macro_rules! identifier {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+        #[serde(try_from = "String")]
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Takes an identifier from outside.
@@ -35,12 +35,12 @@ macro_rules! identifier {
             /// `A-Z a-z 0-9 _ - . :`.
             pub fn parse(text: impl Into<String>) -> Result<Self, InvalidId> {
                 let text = text.into();
-                if is_valid(&text) { Ok(Self(text)) } else { Err(InvalidId) }
+                if is_valid(&text) { Ok(Self(text.into())) } else { Err(InvalidId) }
             }
 
             /// Makes a new one with 122 random bits, not to be guessed.
             pub fn generate() -> Self {
-                Self(Uuid::new_v4().simple().to_string())
+                Self(Uuid::new_v4().simple().to_string().into())
             }
 
             /// The identifier as text.
@@ -63,9 +63,9 @@ macro_rules! identifier {
             }
         }
 
-        impl From<$name> for String {
-            fn from(id: $name) -> Self {
-                id.0
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
             }
         }
     };

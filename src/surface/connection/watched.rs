@@ -14,7 +14,7 @@ use actix_web::{
 use super::Connection;
 
 /// Most bytes handed on at a time; the connection asks for more when it has room.
-const PIECE: usize = 16 * 1024;
+const PIECE: usize = 8 * 1024;
 
 /// A body that is handed on in pieces. Its client owes room from each piece until the next is asked
 /// for, and its next request from the end on.
