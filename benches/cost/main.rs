@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
 
 mod client;
+mod crowd;
 #[cfg(feature = "local")]
 mod demo;
 #[cfg(feature = "local")]
@@ -31,6 +32,9 @@ use report::{Row, table};
 struct Arguments {
     /// What to measure; everything when nothing is named.
     parts: Vec<Part>,
+    /// Another build of the service than this one, to compare them.
+    #[arg(long, value_name = "FILE")]
+    anima: Option<PathBuf>,
     /// A service that was built without the local engine.
     #[arg(long, value_name = "FILE")]
     lean: Option<PathBuf>,
@@ -57,6 +61,8 @@ enum Part {
     Latency,
     /// Memory of idle sessions.
     Memory,
+    /// What clients that do not read cost the others.
+    Crowd,
     /// Memory of an idle process, and the time until it listens.
     Start,
     /// The demonstration model through the public door.
@@ -87,7 +93,7 @@ fn main() -> anyhow::Result<()> {
     if arguments.plain_server {
         return plain::serve(TcpListener::bind("127.0.0.1:0")?);
     }
-    let anima = PathBuf::from(env!("CARGO_BIN_EXE_anima"));
+    let anima = arguments.anima.unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_anima")));
     let lean = if cfg!(feature = "local") { arguments.lean } else { Some(anima.clone()) };
     let (sockets, smoke) = (arguments.sockets, arguments.smoke);
     let sockets = if smoke { sockets.min(500) } else { sockets };
@@ -114,6 +120,7 @@ fn measure(part: Part, plan: &Plan) -> anyhow::Result<Vec<Row>> {
         Part::Pipeline => pipeline::measure(plan),
         Part::Latency => latency::measure(plan),
         Part::Memory => memory::measure(plan),
+        Part::Crowd => crowd::measure(plan),
         Part::Start => start::measure(plan),
         #[cfg(feature = "local")]
         Part::Demo => demo::measure(plan),

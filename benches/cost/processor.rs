@@ -10,8 +10,17 @@ use anyhow::{Context, anyhow};
 pub(crate) fn used() -> anyhow::Result<Duration> {
     // The kernel adds up what a thread has used when it stops running.
     thread::park_timeout(Duration::from_micros(100));
+    charged("/proc/self/task")
+}
+
+/// Processor time that the living threads of another process have used.
+pub(crate) fn used_by(process: u32) -> anyhow::Result<Duration> {
+    charged(&format!("/proc/{process}/task"))
+}
+
+fn charged(threads: &str) -> anyhow::Result<Duration> {
     let mut total = 0;
-    for thread in fs::read_dir("/proc/self/task")? {
+    for thread in fs::read_dir(threads)? {
         // A thread may end while we look.
         let Ok(line) = fs::read_to_string(thread?.path().join("schedstat")) else { continue };
         total += line.split(' ').next().unwrap_or_default().parse::<u64>().context("schedstat")?;
@@ -21,10 +30,24 @@ pub(crate) fn used() -> anyhow::Result<Duration> {
 
 /// Resident memory of a process in KiB.
 pub(crate) fn resident(process: u32) -> anyhow::Result<f64> {
+    status(process, "VmRSS:")
+}
+
+/// The most that this was since [`forget_most_resident`], in KiB.
+pub(crate) fn most_resident(process: u32) -> anyhow::Result<f64> {
+    status(process, "VmHWM:")
+}
+
+/// Lets [`most_resident`] count from now on.
+pub(crate) fn forget_most_resident(process: u32) -> anyhow::Result<()> {
+    Ok(fs::write(format!("/proc/{process}/clear_refs"), "5")?)
+}
+
+fn status(process: u32, field: &str) -> anyhow::Result<f64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
     let figure = line.and_then(|line| line.split_whitespace().next());
-    Ok(figure.ok_or_else(|| anyhow!("no VmRSS of process {process}"))?.parse()?)
+    Ok(figure.ok_or_else(|| anyhow!("no {field} of process {process}"))?.parse()?)
 }
 
 /// How many files this process, and those that it starts, may have open.

@@ -55,6 +55,11 @@ impl Samples {
         self.0.push(value);
     }
 
+    /// The values in the order in which they came.
+    pub(crate) fn values(&self) -> &[f64] {
+        &self.0
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

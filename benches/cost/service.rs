@@ -43,8 +43,18 @@ impl Service {
 
     /// The same with everything that it keeps in `home`.
     pub(crate) fn start_in(home: TempDir, program: &Path, model: Model) -> anyhow::Result<Self> {
+        Self::launch(home, Command::new(program), model)
+    }
+
+    /// The same on one processor alone, with a disk that is memory.
+    pub(crate) fn start_on(program: &Path, model: Model, processor: usize) -> anyhow::Result<Self> {
+        let mut command = Command::new("taskset");
+        command.arg("--cpu-list").arg(processor.to_string()).arg(program);
+        Self::launch(in_memory()?, command, model)
+    }
+
+    fn launch(home: TempDir, mut command: Command, model: Model) -> anyhow::Result<Self> {
         configure(home.path(), model)?;
-        let mut command = Command::new(program);
         command
             .args(["serve", "--port", "0", "--profile", "local", "--config"])
             .arg(home.path().join("config"))
