@@ -32,6 +32,7 @@
 //! | [`convert`] | the command that makes an old model folder loadable |
 //! | [`merge`] | the command that adds an adapter to a model |
 //! | [`providers`] | the command that shows how providers are doing |
+//! | [`eval`] | measures models and turns on data of the caller's |
 //! | [`pull`] | fetches models from a hub |
 //!
 //! Dependencies point one way: `surface → session → turn::pipeline → {registry, history, the
@@ -40,6 +41,7 @@
 pub mod app;
 pub mod chat;
 pub mod convert;
+pub mod eval;
 pub mod history;
 pub mod merge;
 pub mod providers;

@@ -12,6 +12,7 @@ use anima::{
     app::Application,
     chat,
     convert::Convert,
+    eval::Eval,
     merge::Merge,
     providers, pull,
     settings::{Overrides, Settings, hide_secrets},
@@ -46,6 +47,8 @@ enum Command {
     Convert(Convert),
     /// Add a LoRA adapter to a model, as a new folder for a provider of kind "local".
     Merge(Merge),
+    /// Measure models and turns on data of your own.
+    Eval(Eval),
     /// Show the effective configuration.
     Config(Serve),
     /// Say whether the configured service takes turns; fails when it does not.
@@ -108,6 +111,7 @@ fn main() -> ExitCode {
         Some(Command::Chat(options)) => run(converse(&options)),
         Some(Command::Convert(options)) => options.run(),
         Some(Command::Merge(options)) => options.run(),
+        Some(Command::Eval(options)) => run(options.run()),
         Some(Command::Config(options)) => show(&options),
         Some(Command::Health(options)) => run(ask_health(&options)),
         Some(Command::Providers(Providers { options, serve })) => {

@@ -212,6 +212,16 @@ impl Conversation {
         Ok(usize::try_from(shown).unwrap_or(usize::MAX).min(100))
     }
 
+    /// The length that the answer to a turn has to stay below, where it has to.
+    ///
+    /// # Errors
+    /// When its persona or its style does not exist.
+    pub fn limit(&self, turn: &Turn, settings: &SessionSettings) -> Result<Option<u32>, TurnError> {
+        let lineup = self.lineup();
+        let persona = lineup.persona(turn, settings)?;
+        Ok(persona.limit.or(lineup.style(turn, persona)?.limit))
+    }
+
     async fn answer(&self, errand: &Errand, events: &mpsc::Sender<Vec<TurnEvent>>) -> TurnEvent {
         let began = Instant::now();
         let result = if let Some(text) = errand.words() {

@@ -17,6 +17,7 @@ mod output;
 mod playbook;
 mod request;
 mod sampling;
+mod scorer;
 mod scripted;
 mod tool;
 
@@ -30,6 +31,7 @@ pub use output::{Output, OutputKinds, Schema};
 pub use playbook::{Ending, Line, Playbook, PlaybookProvider};
 pub use request::{Image, Input, LaneId, Message, Request, Role, TextPart};
 pub use sampling::Sampling;
+pub use scorer::Scorer;
 pub use scripted::{Script, ScriptedProvider, Step};
 pub use tool::{Tool, ToolCall, ToolChoice, ToolDelta};
 
@@ -62,6 +64,11 @@ pub trait Provider: Send + Sync {
 
     /// The same model as one that turns texts into vectors, where it can.
     fn embedder(&self) -> Option<&dyn Embedder> {
+        None
+    }
+
+    /// The same model as one that tells how likely texts are, where it can.
+    fn scorer(&self) -> Option<&dyn Scorer> {
         None
     }
 }

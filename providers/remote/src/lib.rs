@@ -27,6 +27,7 @@ mod openai;
 mod provider;
 mod responses;
 mod sampling;
+mod scorer;
 mod secret;
 mod settings;
 mod sse;

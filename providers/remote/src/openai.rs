@@ -15,8 +15,8 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     CommonSettings, RemoteProvider, Reveal, SetupError, chat, embeddings::EmbeddingServer,
-    merge::merge, provider::Dialect, responses::Responses, sampling, secret::hidden,
-    transport::ChatTransport,
+    merge::merge, provider::Dialect, responses::Responses, sampling, scorer::EchoScorer,
+    secret::hidden, transport::ChatTransport,
 };
 
 /// Where OpenAI itself is.
@@ -161,6 +161,15 @@ impl RemoteProvider {
         let embeddings = embeddings.transpose()?;
         let answers = common.model.is_some() || settings.azure.is_some();
         let server = Server::new(target.base, headers, settings.azure.as_ref());
+        // OpenAI itself repeats no prompt; the servers that people run do.
+        let echoes = answers && common.base_url.is_some() && settings.azure.is_none();
+        let scorer = echoes.then(|| EchoScorer {
+            url: server.url("/completions"),
+            headers: server.headers(),
+            http: target.http.clone(),
+            blotter: target.blotter.clone(),
+            model: model.clone(),
+        });
         let transport = ChatTransport::new(Arc::new(server), target.http, target.blotter);
         let common = common.clone();
         let provider = if settings.api == Api::Responses {
@@ -168,7 +177,7 @@ impl RemoteProvider {
             Self::new(name, model, &common, dialect)?
         } else {
             let dialect = OpenAi { transport, model: model.clone(), settings };
-            Self::new(name, model, &common, dialect)?
+            Self::new(name, model, &common, dialect)?.with_scorer(scorer)
         };
         Ok(match embeddings {
             Some(server) => provider.with_embeddings(server, answers),

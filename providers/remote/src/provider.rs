@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anima_provider::{
-    Capabilities, Embedder, EventStream, Provider, ProviderError, ProviderEvent, Request,
+    Capabilities, Embedder, EventStream, Provider, ProviderError, ProviderEvent, Request, Scorer,
 };
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, future, stream};
@@ -13,6 +13,7 @@ use crate::{
     CommonSettings, SetupError,
     embeddings::{EmbeddingServer, RemoteEmbedder},
     gate::Gate,
+    scorer::EchoScorer,
 };
 
 /// How one kind of server is asked, and how its answer is read.
@@ -39,6 +40,7 @@ pub struct RemoteProvider {
     gate: Arc<Gate>,
     dialect: Arc<dyn Dialect>,
     embedder: Option<RemoteEmbedder>,
+    scorer: Option<EchoScorer>,
 }
 
 impl RemoteProvider {
@@ -56,6 +58,7 @@ impl RemoteProvider {
             gate: Arc::new(common.gate()),
             dialect: Arc::new(dialect),
             embedder: None,
+            scorer: None,
         })
     }
 
@@ -64,6 +67,11 @@ impl RemoteProvider {
         self.capabilities.chat = answers;
         self.embedder = Some(RemoteEmbedder { server, gate: Arc::clone(&self.gate) });
         self
+    }
+
+    /// The same as one that tells how likely texts are.
+    pub(crate) fn with_scorer(self, scorer: Option<EchoScorer>) -> Self {
+        Self { scorer, ..self }
     }
 
     /// The model, as the server calls it.
@@ -106,5 +114,9 @@ impl Provider for RemoteProvider {
 
     fn embedder(&self) -> Option<&dyn Embedder> {
         self.embedder.as_ref().map(|embedder| embedder as &dyn Embedder)
+    }
+
+    fn scorer(&self) -> Option<&dyn Scorer> {
+        self.scorer.as_ref().map(|scorer| scorer as &dyn Scorer)
     }
 }

@@ -7,7 +7,7 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use crate::{
-    Fault, Plan,
+    Fault, Plan, completions,
     dialect::{Question, embeddings},
     http::{Call, Reader},
     server::Shared,
@@ -47,6 +47,13 @@ async fn reply(call: &Call, shared: &Shared, answer: &mut Writer) -> io::Result<
         _ => {}
     }
     let number = shared.record(call);
+    if call.method == "POST"
+        && path.ends_with("/completions")
+        && !path.ends_with("/chat/completions")
+    {
+        answer.json(200, &[], &completions::echo(call)).await?;
+        return Ok(Next::Keep);
+    }
     let Some(mut question) = Question::read(call, number) else {
         if call.method == "GET" && path.ends_with("/models") {
             answer.json(200, &[], &models()).await?;

@@ -7,6 +7,7 @@
 //!
 //! ```text
 //! POST …/chat/completions                        OpenAI, and Azure's path
+//! POST …/completions                             vLLM's echo of a prompt, with likelihoods
 //! POST …/responses                               OpenAI's other API
 //! POST …/embeddings                              OpenAI's vectors
 //! POST …/paas/v4/chat/completions                GLM
@@ -18,6 +19,7 @@
 //! POST /control/refuse                           {"ms": 2000}: nobody listens for so long
 //! ```
 
+mod completions;
 mod connection;
 mod dialect;
 mod fault;
