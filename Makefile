@@ -1,5 +1,5 @@
 # Everything that is done with Anima. `make run` needs a Rust toolchain and a C compiler, nothing else.
-.PHONY: run chat build test test-clients quick faults lint doc bench needs needs-redis help
+.PHONY: run chat build test test-clients quick faults lint doc bench bench-gateway needs needs-redis help
 
 CARGO ?= cargo
 # Where cargo puts what it builds.
@@ -8,6 +8,9 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 QUICK := --no-default-features --workspace --exclude anima-local
 # The benchmark's build without the engine, kept apart from the one with it.
 LEAN = $(TARGET)/lean
+# The Python servers that Anima is measured beside.
+ARMS := $(TARGET)/bench-gateway
+ARMS_LIST := tests/bench/gateway/requirements.txt
 # Thousands of sockets are thousands of files.
 MORE_FILES = ulimit -n $$(ulimit -Hn)
 
@@ -50,6 +53,17 @@ else
 	@$(CARGO) bench --locked --workspace --bench cost --no-run
 	@$(MORE_FILES); $(CARGO) bench --locked --workspace --bench cost -- --lean $(LEAN)/release/anima
 endif
+
+bench-gateway: needs ## Measure what Anima adds to a model server, beside other gateways; SMOKE=1 only tries it out.
+ifndef SMOKE
+	@cmp -s $(ARMS_LIST) $(ARMS)/installed.txt || { \
+		python3 -m venv --clear $(ARMS)/venv && $(ARMS)/venv/bin/pip install --quiet --requirement $(ARMS_LIST) \
+		&& cp $(ARMS_LIST) $(ARMS)/installed.txt; }
+endif
+	@$(CARGO) build --release --locked $(QUICK) --target-dir $(LEAN) --bin anima --bin anima-gateway-bench
+	@$(MORE_FILES); python=$(ARMS)/venv/bin/python; test -x $$python || python=python3; \
+	exec $(LEAN)/release/anima-gateway-bench $(if $(SMOKE),--smoke) --anima $(LEAN)/release/anima --python $$python \
+		--scratch $(TARGET) --json $(TARGET)/bench-gateway.json $(GATEWAY)
 
 test-clients: needs ## Try the stand-in for model servers with the providers' own client libraries.
 	$(CARGO) build --locked --package anima-upstream

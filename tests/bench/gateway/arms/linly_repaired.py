@@ -13,6 +13,7 @@ from datetime import datetime
 import anyio.to_thread
 import httpx
 from fastapi import FastAPI, Request
+from fastapi.concurrency import iterate_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from serve import serve
@@ -56,13 +57,16 @@ def generate(prompt, top_p, temperature):
 @app.post("/")
 async def answer(request: Request):
     asked = await request.json()
+    said = generate(asked["prompt"], asked.get("top_p", 0.84), asked.get("temperature", 0.84))
 
-    def pieces():
-        for piece in generate(
-            asked["prompt"], asked.get("top_p", 0.84), asked.get("temperature", 0.84)
-        ):
-            time = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
-            yield json.dumps({"response": piece, "status": 200, "time": time}) + "\n"
+    async def pieces():
+        try:
+            async for piece in iterate_in_threadpool(said):
+                time = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
+                yield json.dumps({"response": piece, "status": 200, "time": time}) + "\n"
+        finally:
+            # Left to the garbage collector, the model would go on when the caller has gone.
+            said.close()
 
     return StreamingResponse(pieces(), media_type="application/x-ndjson")
 

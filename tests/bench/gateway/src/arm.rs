@@ -19,7 +19,7 @@ pub(crate) use roll::{Ground, Name, Roll};
 /// How long an arm may take until it answers; `LiteLLM` takes half a minute on a busy processor.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Something that answers, and stands still unless it is its turn.
+/// Something that answers when it is its turn.
 #[derive(Debug)]
 pub(crate) struct Arm {
     pub(crate) name: Name,
@@ -59,12 +59,15 @@ impl Arm {
         Ok(())
     }
 
+    /// Stops it, so that it takes no time from others. Anima goes on, and waits: one that finds its
+    /// clock moved and its Redis silent for minutes has more to do than one that waited.
     pub(crate) fn freeze(&self) {
-        if let Some(group) = &self.group {
+        if let Some(group) = self.group.as_ref().filter(|_| !self.name.is_ours()) {
             group.freeze();
         }
     }
 
+    /// Lets it go on.
     pub(crate) fn thaw(&self) {
         if let Some(group) = &self.group {
             group.thaw();

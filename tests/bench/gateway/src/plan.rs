@@ -28,8 +28,8 @@ pub(crate) const RULES: &[&str] = &[
     "\"rig-limited\" means that the rig's own processor was over 85 % busy: the figure is a floor of \
      what the arm can do, not its limit",
     "a stream is good when its first token is added at most 10 ms, no gap between tokens exceeds 3 \
-     times the pace, and the text is exact; of a turn, sentences are paired with the token that \
-     releases them, the first of the next sentence, and may come 2 paces late",
+     times the pace, and the text is exact; a sentence of a turn may come 2 paces late, and is paired \
+     with the token that releases it, which for Anima is the first of the next sentence",
     "a text that is not exact, or a stream of Anima's that fails, fails the whole run",
 ];
 

@@ -100,7 +100,10 @@ impl Asker {
             let counts = self.notes.open.get();
             self.notes.all.set(self.notes.all.get() + usize::from(counts));
             match self.client.stream(&opened.record, Until::End).await {
-                Ok(seen) if counts => self.notes.add(self.speech, &opened.record, &seen),
+                Ok(seen) if counts => {
+                    let ends = ends(self.speech, self.name, &opened.record.script);
+                    self.notes.add(ends, &opened.record, &seen);
+                }
                 Ok(_) => {}
                 Err(fault) => {
                     self.notes.faults.borrow_mut().add(self.name, &fault);
@@ -171,13 +174,13 @@ pub(crate) async fn measure(
 }
 
 impl Notes {
-    fn add(&self, speech: Speech, record: &Record, seen: &Seen) {
+    /// Notes a stream in which something was to arrive at these `ends`.
+    fn add(&self, ends: impl Iterator<Item = (usize, usize)>, record: &Record, seen: &Seen) {
         let (added, way_back) = &mut *self.samples.borrow_mut();
-        let mut ends = ends(speech, &record.script);
         let mut good = true;
         let mut before: Option<usize> = None;
         let pace = record.script.pace.every.as_secs_f64() * 1e6;
-        for (last, release) in ends.by_ref() {
+        for (last, release) in ends {
             let way = microseconds(record.sent(release), seen.arrivals[last]);
             way_back.push(way);
             match before {
@@ -198,12 +201,14 @@ impl Notes {
     }
 }
 
-/// The tokens after which something is to arrive, each with the token that releases it.
-fn ends(speech: Speech, script: &Script) -> impl Iterator<Item = (usize, usize)> {
+/// The tokens after which something is to arrive, each with the token that releases it. Anima looks
+/// at the beginning of the next sentence before it lets one go; other arms do not.
+fn ends(speech: Speech, name: Name, script: &Script) -> impl Iterator<Item = (usize, usize)> {
+    let ahead = usize::from(name.is_ours());
     let (length, tokens) = (script.sentence, script.tokens);
     (0..tokens).filter_map(move |token| match speech {
         Speech::Turn if (token + 1).is_multiple_of(length) || token + 1 == tokens => {
-            Some((token, (token + 1).min(tokens - 1)))
+            Some((token, (token + ahead).min(tokens - 1)))
         }
         Speech::Turn => None,
         _ => Some((token, token)),
@@ -216,10 +221,15 @@ mod tests {
     use crate::script::Pace;
 
     #[test]
-    fn sentences_are_released_by_the_token_behind_them() {
+    fn sentences_of_anima_are_released_by_the_token_behind_them() {
         let script = Script { id: 1, tokens: 5, sentence: 2, pace: Pace::INSTANT };
-        assert_eq!(ends(Speech::Turn, &script).collect::<Vec<_>>(), [(1, 2), (3, 4), (4, 4)]);
+        assert_eq!(
+            ends(Speech::Turn, Name::Turn, &script).collect::<Vec<_>>(),
+            [(1, 2), (3, 4), (4, 4)]
+        );
+        let at_once = ends(Speech::Turn, Name::TurnFastapi, &script);
+        assert_eq!(at_once.collect::<Vec<_>>(), [(1, 1), (3, 3), (4, 4)]);
         let each: Vec<_> = (0..5).map(|token| (token, token)).collect();
-        assert_eq!(ends(Speech::Completions, &script).collect::<Vec<_>>(), each);
+        assert_eq!(ends(Speech::Completions, Name::Anima, &script).collect::<Vec<_>>(), each);
     }
 }
