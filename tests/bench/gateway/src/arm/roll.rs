@@ -44,7 +44,8 @@ impl Name {
         matches!(self, Self::Anima | Self::Turn | Self::TurnDurable)
     }
 
-    fn is_turn(self) -> bool {
+    /// Whether it answers turns of the native WebSocket.
+    pub(crate) fn is_turn(self) -> bool {
         matches!(self, Self::Turn | Self::TurnDurable | Self::TurnFastapi)
     }
 

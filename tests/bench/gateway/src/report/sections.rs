@@ -8,7 +8,7 @@ use crate::{
         load::Load,
     },
     plan::GOODPUT,
-    statistics::{Interval, Samples, ratio},
+    statistics::{Interval, Samples, number, ratio},
 };
 
 impl Figures {
@@ -146,10 +146,6 @@ impl Latency {
 
 /// The arms that hand a stream on.
 fn passing(latency: &Latency) -> Section {
-    let turn = |course: &&Course| {
-        course.parts.iter().all(|part| part.kept.len() == 0)
-            && course.parts.iter().any(|part| part.added.len() > 0)
-    };
     let row = |course: &Course| {
         let added = course.pooled(&latency.standing, |part| &part.added);
         let tokens = course.pooled(&latency.standing, |part| &part.tokens);
@@ -185,14 +181,13 @@ fn passing(latency: &Latency) -> Section {
             "streams",
             "",
         ],
-        rows: latency.courses.iter().filter(turn).map(row).collect(),
+        rows: latency.courses.iter().filter(|course| !course.name.is_turn()).map(row).collect(),
         notes: latency.notes(),
     }
 }
 
 /// The arms that take whole turns.
 fn turning(latency: &Latency) -> Section {
-    let is_turn = |course: &&Course| course.parts.iter().any(|part| part.kept.len() > 0);
     let row = |course: &Course| {
         let mut row = vec![Cell::text(course.name.to_string())];
         let added = course.pooled(&latency.standing, |part| &part.added);
@@ -221,7 +216,7 @@ fn turning(latency: &Latency) -> Section {
             "turns",
             "",
         ],
-        rows: latency.courses.iter().filter(is_turn).map(row).collect(),
+        rows: latency.courses.iter().filter(|course| course.name.is_turn()).map(row).collect(),
         notes: latency.notes(),
     }
 }
@@ -234,16 +229,21 @@ fn loads(title: &'static str, key: &'static str, loads: &[(Name, Load)]) -> Sect
             (_, true) => "saturated",
             _ => "",
         };
+        // The mock is no process of its own.
+        let cell = |value, decimals| match name {
+            Name::Direct => Cell::number(f64::NAN, 0),
+            _ => Cell::number(value, decimals),
+        };
         vec![
             Cell::text(name.to_string()),
-            Cell::number(crate::statistics::number(load.streams), 0),
-            Cell::number(load.cost, 2),
+            Cell::number(number(load.streams), 0),
+            cell(load.cost, 2),
             Cell::number(load.rate, 0),
             Cell::number(load.goodput(), 2),
             Cell::number(load.added.permille(500), 0),
             Cell::number(load.added.permille(990), 0),
             Cell::number(load.way_back.permille(990), 0),
-            Cell::number(load.memory, 1),
+            cell(load.memory, 1),
             Cell::text(format!("{:.0} / {:.0}", load.arm.busy, load.rig.busy)),
             Cell::number(load.arm.stolen.max(load.rig.stolen), 1),
             Cell::text(state),
