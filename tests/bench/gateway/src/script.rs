@@ -35,6 +35,7 @@ impl Pace {
 pub(crate) struct Script {
     /// The number of the stream, below a million.
     pub(crate) id: u64,
+    /// At most 1,000.
     pub(crate) tokens: usize,
     /// Tokens of a sentence.
     pub(crate) sentence: usize,
@@ -60,8 +61,12 @@ impl Script {
         let mut text = String::with_capacity(self.tokens * TOKEN);
         for token in 0..self.tokens {
             let last = (token + 1).is_multiple_of(self.sentence) || token + 1 == self.tokens;
-            // Writing to a string does not fail.
-            let _ = write!(text, "{:0DIGITS$}n{token:04}{}", self.id, if last { '!' } else { ' ' });
+            // Writing to a string does not fail. The mark of the end takes three bytes.
+            let _ = if last {
+                write!(text, "{:0DIGITS$}{token:03}！", self.id)
+            } else {
+                write!(text, "{:0DIGITS$}n{token:04} ", self.id)
+            };
         }
         text
     }
@@ -80,7 +85,7 @@ mod tests {
 
     #[test]
     fn tokens_name_their_stream_and_place_and_all_have_one_length() {
-        assert_eq!(SCRIPT.text(), "000042n0000 000042n0001!000042n0002!");
+        assert_eq!(SCRIPT.text(), "000042n0000 000042001！000042002！");
         assert_eq!(SCRIPT.text().len(), 3 * TOKEN);
         assert_eq!(SCRIPT.first_sentence(), 1);
     }
