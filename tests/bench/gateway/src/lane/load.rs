@@ -35,6 +35,8 @@ pub(crate) struct Load {
     pub(crate) streams: usize,
     /// Processor time for a thousand tokens, in milliseconds.
     pub(crate) cost: f64,
+    /// Its own processor time, in percent of one processor.
+    pub(crate) share: f64,
     /// Resident memory at the end of the window, in MiB.
     pub(crate) memory: f64,
     /// Tokens that the mock sent in a second.
@@ -60,9 +62,9 @@ impl Load {
         self.rig.busy > RIG
     }
 
-    /// Whether the arm had no time to spare.
+    /// Whether the arm had no time to spare: it used nearly all of its processor by itself.
     pub(crate) fn is_saturated(&self) -> bool {
-        self.arm.busy > 95.0
+        self.share > 95.0
     }
 }
 
@@ -162,6 +164,7 @@ pub(crate) async fn measure(
     Ok(Load {
         streams: plan.streams,
         cost: Duration::from_nanos(used).as_secs_f64() * 1e6 / number(sent),
+        share: 100.0 * Duration::from_nanos(used).as_secs_f64() / seconds,
         memory,
         rate: number(sent) / seconds,
         added,
