@@ -2,9 +2,11 @@
 //!
 //! | module | measures |
 //! |---|---|
+//! | [`check`] | the hallucination check, on answers that somebody has judged |
 //! | [`model`] | what a provider knows and can do: a suite of questions with right answers |
 //! | [`turn`] | whole turns: dialogues through persona, style and every stage, with their latencies |
 
+pub mod check;
 mod configured;
 pub mod model;
 mod page;
@@ -25,6 +27,8 @@ pub struct Eval {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// Measure the hallucination check on judged answers.
+    Check(check::Check),
     /// Ask a provider the questions of a suite, and judge its answers.
     Model(model::Options),
     /// Lead dialogues through whole turns, and time them.
@@ -38,6 +42,7 @@ impl Eval {
     /// When settings or data cannot be used, or a report cannot be written.
     pub async fn run(self) -> anyhow::Result<()> {
         match self.what {
+            What::Check(options) => options.run().await,
             What::Model(options) => options.run().await,
             What::Turn(options) => options.run().await,
         }
