@@ -15,7 +15,7 @@ use std::{
 use anima_provider::ProviderError;
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt, stream::BoxStream};
-use tokio::time::timeout;
+use tokio::{runtime::Handle, time::timeout};
 
 use crate::wire::broken;
 
@@ -27,6 +27,9 @@ const LONGEST_LINE: usize = 1024 * 1024;
 
 /// How long the end of a body may take once the answer has ended.
 pub(crate) const REMAINDER: Duration = Duration::from_secs(1);
+
+/// How long the end of an answer may wait for the end of its body.
+pub(crate) const BRIEFLY: Duration = Duration::from_millis(50);
 
 /// What the guard saw, for whoever reads the body through a library that does not tell.
 #[derive(Default)]
@@ -62,6 +65,8 @@ pub(crate) fn too_long() -> ProviderError {
 /// they could not use yet: bytes that come one by one would cost the square of their number.
 pub(crate) struct Guarded {
     body: Option<BoxStream<'static, Result<Bytes, reqwest::Error>>>,
+    /// The body behind the mark of the end.
+    rest: Option<BoxStream<'static, Result<Bytes, reqwest::Error>>>,
     watch: Arc<Watch>,
     /// Bytes that came.
     read: usize,
@@ -75,7 +80,16 @@ impl Guarded {
         body: BoxStream<'static, Result<Bytes, reqwest::Error>>,
         watch: Arc<Watch>,
     ) -> Self {
-        Self { body: Some(body), watch, read: 0, held: BytesMut::new(), searched: 0 }
+        Self { body: Some(body), rest: None, watch, read: 0, held: BytesMut::new(), searched: 0 }
+    }
+
+    /// Waits for the end of the body once the answer has ended, but not for long.
+    pub(crate) async fn end(&mut self) {
+        if let Some(rest) = &mut self.rest
+            && timeout(BRIEFLY, drain(rest)).await.is_ok()
+        {
+            self.rest = None;
+        }
     }
 
     /// The next line, its end included, where it is there as a whole.
@@ -89,10 +103,7 @@ impl Guarded {
         self.searched = 0;
         if matches!(line.trim_ascii_end(), b"data: [DONE]" | b"data:[DONE]") {
             self.watch.done.store(true, Ordering::SeqCst);
-            if let Some(body) = self.body.take() {
-                // Outlives the answer for a second at most, and is nothing to wait for.
-                drop(tokio::spawn(timeout(REMAINDER, drain(body))));
-            }
+            self.rest = self.body.take();
         }
         Some(line)
     }
@@ -103,6 +114,17 @@ impl Guarded {
         self.searched = 0;
         self.watch.fail(error);
         io::Error::other("the body broke off")
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        if let Some(mut rest) = self.rest.take()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            // Outlives the answer for a second at most, and is nothing to wait for.
+            runtime.spawn(async move { timeout(REMAINDER, drain(&mut rest)).await });
+        }
     }
 }
 
@@ -136,7 +158,7 @@ impl Stream for Guarded {
 
 /// Reads what comes after the answer, which is next to nothing. A connection whose response was not
 /// read to its end cannot be used again.
-async fn drain(mut body: BoxStream<'static, Result<Bytes, reqwest::Error>>) {
+async fn drain(body: &mut BoxStream<'static, Result<Bytes, reqwest::Error>>) {
     let mut left = 4096_usize;
     while let Some(Ok(bytes)) = body.next().await {
         match left.checked_sub(bytes.len()) {

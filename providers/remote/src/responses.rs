@@ -6,7 +6,7 @@
 mod body;
 mod reader;
 
-use std::{collections::VecDeque, future, sync::Arc, time::Duration};
+use std::{collections::VecDeque, future, sync::Arc};
 
 use anima_provider::{EventStream, ProviderError, ProviderEvent, Request};
 use async_openai::types::stream::StreamResponse;
@@ -17,15 +17,12 @@ use tokio::time::timeout;
 
 use crate::{
     CommonSettings, OpenAiSettings, SetupError,
-    body::{REMAINDER, Watch},
+    body::{BRIEFLY, REMAINDER, Watch},
     provider::Dialect,
     secret::Blotter,
     transport::{ChatTransport, ours},
 };
 use reader::ResponsesReader;
-
-/// How long the end of an answer may wait for the end of its body.
-const BRIEFLY: Duration = Duration::from_millis(50);
 
 /// How OpenAI is asked for responses.
 pub(crate) struct Responses {

@@ -1,15 +1,19 @@
 //! Chat completions, and the way of responses, over async-openai, of which only the connection is ours.
 //!
 //! Left to itself async-openai tries four times and loses the status of every failure whose body is
-//! not OpenAI's. The service that is put in here sends once and gives back our own errors.
+//! not OpenAI's. The service that is put in here sends once and gives back our own errors. The events
+//! of a chat completion are read here, too: the library would read them on a task of its own, into a
+//! channel without a bound, which costs each token another wake-up.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    future, mem,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use anima_provider::{EventStream, ProviderError, ProviderEvent};
-use async_openai::{
-    Client, config::Config, error::OpenAIError, middleware::HttpRequestFactory,
-    types::stream::StreamResponse,
-};
+use async_openai::{Client, config::Config, error::OpenAIError, middleware::HttpRequestFactory};
+use bytes::Bytes;
 use futures::{StreamExt, stream};
 use http::Response as HttpResponse;
 use reqwest::{Body, Response};
@@ -19,6 +23,7 @@ use crate::{
     body::{Guarded, Watch},
     chat::ChatReader,
     secret::Blotter,
+    sse::EventReader,
     wire::{self, Answer},
 };
 
@@ -31,7 +36,8 @@ pub(crate) struct ChatTransport {
 
 /// An answer on its way.
 pub(crate) struct ChatAnswer {
-    frames: StreamResponse<Value>,
+    body: Guarded,
+    events: EventReader,
     reader: ChatReader,
     watch: Arc<Watch>,
     blotter: Arc<Blotter>,
@@ -52,7 +58,10 @@ impl ChatTransport {
         let parts = (self.http.clone(), Arc::clone(&self.blotter), Arc::clone(watch));
         let once = tower::service_fn(move |request| {
             let (http, blotter, watch) = parts.clone();
-            send_once(request, http, blotter, watch)
+            async move {
+                let body = Body::wrap_stream(send_once(request, http, blotter, watch).await?);
+                Ok::<_, OpenAIError>(Response::from(HttpResponse::new(body)))
+            }
         });
         // Costs two allocations: the service has to be this request's, so that its watch is.
         self.client.clone().with_http_service(once)
@@ -66,13 +75,26 @@ impl ChatTransport {
     /// Sends `body` and waits for the head of the answer.
     pub(crate) async fn send(&self, body: Value) -> Result<ChatAnswer, ProviderError> {
         let watch = Arc::new(Watch::default());
-        let client = self.once(&watch);
-        // The library reads on a task of its own into a channel without a bound. What can pile up
-        // there is bounded by the guard, and dropping the stream ends the task at once.
-        let frames = client.chat().create_stream_byot::<_, Value>(body).await;
-        let frames = frames.map_err(|error| ours(error, &watch))?;
+        let kept: Arc<Mutex<Option<Guarded>>> = Arc::default();
+        let parts =
+            (self.http.clone(), Arc::clone(&self.blotter), Arc::clone(&watch), Arc::clone(&kept));
+        let once = tower::service_fn(move |request| {
+            let (http, blotter, watch, kept) = parts.clone();
+            async move {
+                let body = send_once(request, http, blotter, watch).await?;
+                *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+                // All that the library gets to read.
+                Ok::<_, OpenAIError>(Response::from(HttpResponse::new(Body::default())))
+            }
+        });
+        let client = self.client.clone().with_http_service(once);
+        let sent = client.chat().create_stream_byot::<_, Value>(body).await;
+        drop(sent.map_err(|error| ours(error, &watch))?);
+        let body = kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let body = body.ok_or_else(|| ProviderError::Protocol("it sent no answer".into()))?;
         Ok(ChatAnswer {
-            frames,
+            body,
+            events: EventReader::default(),
             reader: ChatReader::default(),
             watch,
             blotter: Arc::clone(&self.blotter),
@@ -93,24 +115,42 @@ impl ChatAnswer {
             if self.ended {
                 return None;
             }
-            let read = match self.frames.next().await {
-                Some(Ok(frame)) => self.reader.read(&frame, &self.blotter),
-                Some(Err(error)) => Err(ours(error, &self.watch)),
-                None => {
+            let read = match self.body.next().await {
+                Some(Ok(line)) if !self.watch.done() => self.read(&line),
+                Some(Err(_)) => Err(self.broken()),
+                // What follows the mark of the end is no part of the answer.
+                None | Some(Ok(_)) => {
                     self.ended = true;
-                    let (reader, done) = (std::mem::take(&mut self.reader), self.watch.done());
+                    // A connection whose body was not read to its end cannot be used again.
+                    self.body.end().await;
+                    let (reader, done) = (mem::take(&mut self.reader), self.watch.done());
                     self.blank = reader.is_blank() && !done;
                     return Some(reader.finish(done));
                 }
             };
-            match read {
-                Ok(events) => self.ready.extend(events),
-                Err(error) => {
-                    self.ended = true;
-                    return Some(Err(error));
-                }
+            if let Err(error) = read {
+                self.ended = true;
+                return Some(Err(error));
             }
         }
+    }
+
+    /// Reads a line, and the event that it ends.
+    fn read(&mut self, line: &[u8]) -> Result<(), ProviderError> {
+        if str::from_utf8(line).is_err() {
+            return Err(self.broken());
+        }
+        for data in self.events.push(line) {
+            let frame: Value = serde_json::from_str(&data).map_err(|error| no_json(&error))?;
+            self.ready.extend(self.reader.read(&frame, &self.blotter)?);
+        }
+        Ok(())
+    }
+
+    /// Why the body cannot be read on.
+    fn broken(&self) -> ProviderError {
+        let unknown = || ProviderError::Protocol("it sent no stream of events".into());
+        self.watch.take_fault().unwrap_or_else(unknown)
     }
 
     /// Waits for the first event and says whether there is none at all: the stream has ended in
@@ -143,11 +183,7 @@ pub(crate) fn ours(error: OpenAIError, watch: &Watch) -> ProviderError {
             Err(error) => ProviderError::Protocol(error),
         },
         OpenAIError::Reqwest(error) => wire::broken(error),
-        OpenAIError::JSONDeserialize(error, _) => {
-            // Where in the text it is wrong, which repeats none of it.
-            let place = format!("no JSON at column {}", error.column());
-            ProviderError::Protocol(place.into())
-        }
+        OpenAIError::JSONDeserialize(error, _) => no_json(&error),
         OpenAIError::StreamError(_) => watch
             .take_fault()
             .unwrap_or_else(|| ProviderError::Protocol("it sent no stream of events".into())),
@@ -155,21 +191,29 @@ pub(crate) fn ours(error: OpenAIError, watch: &Watch) -> ProviderError {
     }
 }
 
-/// Sends a request, and gives a response only where it is a stream of events.
+/// Where in a text the JSON is wrong, which repeats none of it.
+fn no_json(error: &serde_json::Error) -> ProviderError {
+    ProviderError::Protocol(format!("no JSON at column {}", error.column()).into())
+}
+
+/// Sends a request, and gives the body of its response only where that is a stream of events.
 async fn send_once(
     request: HttpRequestFactory,
     client: reqwest::Client,
     blotter: Arc<Blotter>,
     watch: Arc<Watch>,
-) -> Result<Response, OpenAIError> {
+) -> Result<Guarded, OpenAIError> {
     let boxed = |error: ProviderError| OpenAIError::Boxed(Box::new(error));
     let request = request.build().await?;
     let response = client.execute(request).await.map_err(wire::broken).map_err(boxed)?;
-    let body = match wire::accept(response, &blotter).await.map_err(boxed)? {
-        Answer::Stream(bytes) => Body::wrap_stream(Guarded::new(bytes, watch)),
-        Answer::Whole(json) => Body::from(as_event(&json).map_err(boxed)?),
+    let bytes = match wire::accept(response, &blotter).await.map_err(boxed)? {
+        Answer::Stream(bytes) => bytes,
+        Answer::Whole(json) => {
+            let event = Bytes::from(as_event(&json).map_err(boxed)?);
+            stream::once(future::ready(Ok(event))).boxed()
+        }
     };
-    Ok(Response::from(HttpResponse::new(body)))
+    Ok(Guarded::new(bytes, watch))
 }
 
 /// One JSON text as a stream of one event.
