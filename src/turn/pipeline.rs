@@ -153,10 +153,16 @@ impl Conversation {
     pub fn run(self: &Arc<Self>, job: Job, place: Place) -> TurnStream {
         // The lane is the session's id, with which anybody could go on with the conversation.
         let span = info_span!("turn", turn.id = %job.turn.id);
-        self.start(Errand::Turn(Box::new(job)), place, span)
+        self.start(Errand::Turn(Box::new(job)), place, span, &self.runtime)
     }
 
-    fn start(self: &Arc<Self>, errand: Errand, place: Place, span: Span) -> TurnStream {
+    fn start(
+        self: &Arc<Self>,
+        errand: Errand,
+        place: Place,
+        span: Span,
+        runtime: &Handle,
+    ) -> TurnStream {
         let (sender, events) = mpsc::channel(QUEUE);
         let conversation = Arc::clone(self);
         let task = async move {
@@ -165,7 +171,7 @@ impl Conversation {
             // Nobody listens any more: the turn was given up, and its end with it.
             let _ = sender.send(vec![end]).await;
         };
-        TurnStream { events, task: self.runtime.spawn(task.instrument(span)) }
+        TurnStream { events, task: runtime.spawn(task.instrument(span)) }
     }
 
     /// Looks whether everything that a turn names is there, before it is accepted.

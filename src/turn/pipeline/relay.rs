@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anima_provider::Request;
+use tokio::runtime::Handle;
 use tracing::info_span;
 
 use super::{Conversation, Place, TurnStream, errand::Errand};
@@ -41,9 +42,11 @@ impl Relay {
 
 impl Conversation {
     /// Passes a request through. As with [`Conversation::run`], dropping the stream stops it; the
-    /// commit point is the first thing that the caller gets to see.
+    /// commit point is the first thing that the caller gets to see. Must be called on a runtime.
     pub fn relay(self: &Arc<Self>, relay: Relay, place: Place) -> TurnStream {
         let span = info_span!("turn", turn.id = %relay.id);
-        self.start(Errand::Relay(relay), place, span)
+        // Its caller's own runtime: it lives no longer than the response, and each token would wake
+        // another thread.
+        self.start(Errand::Relay(relay), place, span, &Handle::current())
     }
 }
