@@ -7,6 +7,7 @@ mod watch;
 
 use std::{future::pending, path::Path, sync::Arc};
 
+use anima_provider::Provider;
 use serde::Serialize;
 use thiserror::Error;
 use tokio::{
@@ -192,13 +193,14 @@ impl Reloader {
             ..Report::of(&difference)
         };
         self.conversation.exchange(next);
-        let_go(&state.pool, &pool);
+        self.let_go(state.pool.gone(&pool));
         let started = state.started.clone();
         *state = State { settings, started, pool, prompts: content, switched };
         if !difference.loading.is_empty() {
             let reloader = Arc::clone(self);
             // It ends with the last model; a service that ends does not wait for it.
-            tokio::spawn(async move { reloader.load_all(difference.loading).await });
+            let runtime = self.conversation.runtime();
+            runtime.spawn(async move { reloader.load_all(difference.loading).await });
         }
         Ok(report)
     }
@@ -224,7 +226,15 @@ impl Reloader {
         let (wanted, current) = (state.default().to_owned(), lineup.registry().default_name());
         let registry = state.pool.registry(before, &state.settings, &wanted, current);
         self.conversation.exchange(lineup.with_registry(registry));
-        let_go(before, &state.pool);
+        self.let_go(before.gone(&state.pool));
+    }
+
+    /// Lets go of providers that nobody is to ask any more.
+    fn let_go(&self, providers: impl IntoIterator<Item = Arc<dyn Provider>>) {
+        for provider in providers {
+            // The task owns nothing but the provider, and ends when the last turn has left it.
+            self.conversation.runtime().spawn(retire(provider));
+        }
     }
 
     /// Loads models one after the other, each of which takes effect when it is there.
@@ -244,9 +254,12 @@ impl Reloader {
                 Ok(made) => {
                     let mut state = self.state.lock().await;
                     let before = state.pool.clone();
-                    if state.pool.arrived(&coming, made) {
-                        self.arrange(&mut state, &before);
-                        info!(provider.name = name, "{name} is ready");
+                    match state.pool.arrived(&coming, made) {
+                        None => {
+                            self.arrange(&mut state, &before);
+                            info!(provider.name = name, "{name} is ready");
+                        }
+                        Some(unwanted) => self.let_go([unwanted]),
                     }
                 }
                 Err(error) => {
@@ -293,14 +306,6 @@ impl Report {
             loading: difference.loading.iter().map(|coming| coming.name.clone()).collect(),
             ..Self::default()
         }
-    }
-}
-
-/// Lets go of the providers that are no longer in `after`.
-fn let_go(before: &Pool, after: &Pool) {
-    for provider in before.gone(after) {
-        // The task owns nothing but the provider, and ends when the last turn has left it.
-        tokio::spawn(retire(provider));
     }
 }
 

@@ -24,7 +24,7 @@ use tracing_subscriber::EnvFilter;
 
 pub use asking::{AskSettings, BreakerSettings, RetrySettings};
 pub use error::SettingsError;
-pub(crate) use error::unknown_name;
+pub(crate) use error::{unknown_name, without_values};
 pub use history::{HistorySettings, RedisSettings, RedisUrl, StoreKind, WhenUnavailable};
 pub use secret::hide as hide_secrets;
 

@@ -17,7 +17,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::{Entry, RegistryError, health::Health, memory};
-use crate::settings::{ProviderSettings, secret, unknown_name};
+use crate::settings::{ProviderSettings, secret, unknown_name, without_values};
 
 /// The kinds of provider there are.
 const KINDS: [&str; 6] = [LOCAL, "openai", "gemini", "chatglm", "direct", "scripted"];
@@ -209,7 +209,7 @@ fn options<T: DeserializeOwned>(
     let options = Value::Object(settings.options.clone());
     serde_json::from_value(options).map_err(|error| RegistryError::Options {
         name: name.to_owned(),
-        message: error.to_string(),
+        message: without_values(&error.to_string()),
     })
 }
 

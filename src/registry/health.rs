@@ -147,12 +147,17 @@ impl Health {
         lock(&self.breaker).resting(moment).is_some()
     }
 
+    /// Whether its model runs in this process.
+    pub fn is_local(&self) -> bool {
+        self.kind == LOCAL
+    }
+
     /// Whether a turn may ask it beside another provider: nothing is wrong with it, and it takes
     /// nothing from turns on this machine.
     pub fn is_free(&self) -> bool {
         let busy = self.in_flight.load(Ordering::Relaxed) + self.queued.load(Ordering::Relaxed) > 0;
         let closed = lock(&self.breaker).stands() == Stands::Closed;
-        closed && !(busy && self.kind == LOCAL)
+        closed && !(busy && self.is_local())
     }
 
     /// How it is doing.

@@ -169,14 +169,18 @@ impl Pool {
         self.coming.get(&coming.name).is_some_and(|now| Arc::ptr_eq(now, coming))
     }
 
-    /// Takes a model in that has been loaded. `false` when it is not waited for any more.
-    pub(crate) fn arrived(&mut self, coming: &Arc<Coming>, made: Made) -> bool {
-        let awaited = self.awaits(coming);
-        if awaited {
-            self.coming.remove(&coming.name);
-            self.made.insert(coming.name.clone(), made);
+    /// Takes a model in that has been loaded, or gives it back when it is not waited for any more.
+    pub(crate) fn arrived(
+        &mut self,
+        coming: &Arc<Coming>,
+        made: Made,
+    ) -> Option<Arc<dyn Provider>> {
+        if !self.awaits(coming) {
+            return Some(made.provider);
         }
-        awaited
+        self.coming.remove(&coming.name);
+        self.made.insert(coming.name.clone(), made);
+        None
     }
 
     /// Who answers under these settings. `default` is whom they want to answer by default; while its

@@ -39,12 +39,36 @@ impl SettingsError {
 
 impl From<ConfigError> for SettingsError {
     fn from(error: ConfigError) -> Self {
-        let text = error.to_string();
+        let text = without_values(&error.to_string());
         Self::Tree(match suggestion(&text) {
             Some(name) => format!("{text}; did you mean `{name}`?"),
             None => text,
         })
     }
+}
+
+/// A message without what is written in the files: it may be a secret. Left out are the lines that the
+/// reader of TOML repeats, and texts that stand where something else should.
+pub(crate) fn without_values(message: &str) -> String {
+    let repeats = |line: &str| {
+        line.trim_start()
+            .trim_start_matches(|letter: char| letter.is_ascii_digit())
+            .trim_start()
+            .starts_with('|')
+    };
+    let lines: Vec<_> = message
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty() && !repeats(line))
+        .collect();
+    let mut text = lines.join(": ");
+    let (before, after) = ("invalid type: string \"", "\", expected");
+    if let Some(start) = text.find(before).map(|at| at + before.len())
+        && let Some(end) = text[start..].rfind(after)
+    {
+        text.replace_range(start..start + end, "***");
+    }
+    text
 }
 
 /// The legal name nearest to the one that serde reports as unknown ("unknown field `x`, expected
@@ -89,6 +113,15 @@ fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_holds_nothing_of_what_is_written() {
+        let toml = "TOML parse error at line 3, column 9\n  |\n3 | url = \"redis://:hunter2@host\n  |         ^\ninvalid basic string\n";
+        let shown = without_values(toml);
+        assert_eq!(shown, "TOML parse error at line 3, column 9: invalid basic string");
+        let serde = "invalid type: string \"sk-1\"2\", expected u64 for key `a`";
+        assert_eq!(without_values(serde), "invalid type: string \"***\", expected u64 for key `a`");
+    }
 
     #[test]
     fn only_a_name_that_somebody_may_have_mistyped_is_compared() {

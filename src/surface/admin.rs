@@ -12,7 +12,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::{House, body::Body, error::HttpError, origin::is_loopback, request};
+use super::{
+    House,
+    body::Body,
+    error::HttpError,
+    origin::{is_address, is_loopback},
+    request,
+};
 use crate::{
     registry::{Coming, Phase, health::HealthReport},
     reload::Reloader,
@@ -72,9 +78,20 @@ fn shows_key(request: &HttpRequest, key: &SecretString) -> bool {
 /// Whether a call comes from this machine, not through a proxy on it, and not from a page of another
 /// one, not even a page that may talk.
 fn is_near(request: &HttpRequest) -> bool {
-    let forwarded = ["forwarded", "x-forwarded-for", "x-real-ip"];
+    let forwarded = [
+        "forwarded",
+        "via",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-real-ip",
+    ];
+    // A name that somebody has made to point to this machine is another one.
+    let host = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default());
+    let here = |host: &str| is_loopback(&format!("http://{host}")) || is_address(host);
     let origin = request.headers().get(header::ORIGIN);
     request.peer_addr().is_some_and(|peer| peer.ip().is_loopback())
+        && host.is_none_or(|host| host.is_empty() || here(host))
         && origin.is_none_or(|origin| origin.to_str().is_ok_and(is_loopback))
         && !forwarded.iter().any(|name| request.headers().contains_key(*name))
 }

@@ -63,7 +63,7 @@ fn check_host(request: &HttpRequest, allowed: &[String]) -> Result<(), HttpError
 }
 
 /// Whether a host is a number: only a name can be made to point elsewhere.
-fn is_address(host: &str) -> bool {
+pub(super) fn is_address(host: &str) -> bool {
     host.parse::<IpAddr>().is_ok() || host.parse::<SocketAddr>().is_ok()
 }
 

@@ -1,15 +1,21 @@
 //! How likely texts are, by servers that repeat a prompt with the likelihoods of its tokens (vLLM and
 //! its like).
 
+use std::time::Duration;
+
 use anima_provider::{ProviderError, Scorer};
 use async_trait::async_trait;
 use reqwest::{Client, header::HeaderMap};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::{
     secret::Blotter,
     wire::{self, Answer},
 };
+
+/// How long an answer may take.
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Asks for a completion of nothing that repeats its prompt. It is one request at a time and stands
 /// in no queue.
@@ -33,8 +39,13 @@ impl Scorer for EchoScorer {
             "logprobs": 1,
         });
         let request = self.http.post(&self.url).headers(self.headers.clone()).json(&body);
-        let response = request.send().await.map_err(wire::broken)?;
-        let Answer::Whole(answer) = wire::accept(response, &self.blotter).await? else {
+        let answer = async {
+            let response = request.send().await.map_err(wire::broken)?;
+            wire::accept(response, &self.blotter).await
+        };
+        let answer =
+            timeout(DEADLINE, answer).await.map_err(|_| ProviderError::Timeout(DEADLINE))?;
+        let Answer::Whole(answer) = answer? else {
             return Err(ProviderError::Protocol("it streamed what was asked for whole".into()));
         };
         let answer: Value = serde_json::from_slice(&answer)

@@ -88,12 +88,17 @@ impl Breaker {
     /// The attempt that tried has said its first sentence: everybody may ask again. What was counted
     /// stands until an answer comes to its end, so that one that breaks off opens at once.
     pub(super) fn spoke(&mut self) {
-        self.stands = Stands::Closed;
+        // An older attempt may have told meanwhile how long to stay away.
+        if self.stands == Stands::Trying {
+            self.stands = Stands::Closed;
+        }
     }
 
     /// The attempt that tried was given up and tells nothing: the next one tries.
     pub(super) fn gave_up(&mut self, now: Instant) {
-        self.stands = Stands::Open(now);
+        if self.stands == Stands::Trying {
+            self.stands = Stands::Open(now);
+        }
     }
 
     /// An answer came to its end.
@@ -168,6 +173,25 @@ mod tests {
         assert_eq!(fails(&mut breaker, now), Some(ms(100)));
         let resting = breaker.enter(now + ms(40)).unwrap_err();
         assert_eq!(resting, Resting { remaining: ms(60), cause: Ending::Unavailable });
+    }
+
+    #[test]
+    fn a_rest_that_was_asked_for_meanwhile_is_kept_by_the_attempt_that_tries() {
+        for gives_up in [false, true] {
+            let (mut breaker, now) = (Breaker::new(), Instant::now());
+            for _ in 0..3 {
+                fails(&mut breaker, now);
+            }
+            let now = now + ms(100);
+            assert_eq!(breaker.enter(now), Ok(true));
+            breaker.failed(false, Ending::RateLimited, Some(ms(9_000)), &SETTINGS, now);
+            if gives_up {
+                breaker.gave_up(now);
+            } else {
+                breaker.spoke();
+            }
+            assert_eq!(breaker.enter(now).unwrap_err().remaining, ms(9_000));
+        }
     }
 
     #[test]

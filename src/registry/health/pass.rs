@@ -84,6 +84,11 @@ impl Pass {
         if let Stage::Admitted(since) = self.stage {
             self.health.first_sentence.note(since.elapsed(), Instant::now());
         }
+        self.works();
+    }
+
+    /// Something has come, be it only a thought: others may ask again.
+    pub fn works(&mut self) {
         if std::mem::take(&mut self.tries) {
             lock(&self.health.breaker).spoke();
             self.health.recovers();

@@ -177,7 +177,10 @@ impl Attempt {
                 self.held.push(TurnEvent::Started { provider, model });
                 Ok(Step::Admitted)
             }
-            ProviderEvent::Reasoning(text) => Ok(self.release(vec![TurnEvent::Reasoning(text)])),
+            ProviderEvent::Reasoning(text) => {
+                self.pass.works();
+                Ok(self.release(vec![TurnEvent::Reasoning(text)]))
+            }
             ProviderEvent::Text(text) => Ok(self.hear(&text)),
             ProviderEvent::Logprobs(tokens) => Ok(self.release(vec![TurnEvent::Logprobs(tokens)])),
             ProviderEvent::Tool(delta) => Ok(self.release(vec![TurnEvent::Tool(delta)])),

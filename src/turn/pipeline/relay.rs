@@ -45,8 +45,15 @@ impl Conversation {
     /// commit point is the first thing that the caller gets to see. Must be called on a runtime.
     pub fn relay(self: &Arc<Self>, relay: Relay, place: Place) -> TurnStream {
         let span = info_span!("turn", turn.id = %relay.id);
-        // Its caller's own runtime: it lives no longer than the response, and each token would wake
-        // another thread.
-        self.start(Errand::Relay(relay), place, span, &Handle::current())
+        let asked = self.lineup().registry().pick(relay.provider.as_deref());
+        let runtime = if asked.is_ok_and(|asked| asked.iter().all(|entry| !entry.health.is_local()))
+        {
+            // Its caller's own: it lives no longer than the response, and each token would wake
+            // another thread. A local model reads its prompt here, which takes too long for that.
+            &Handle::current()
+        } else {
+            self.runtime()
+        };
+        self.start(Errand::Relay(relay), place, span, runtime)
     }
 }
