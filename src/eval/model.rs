@@ -1,6 +1,6 @@
 //! `anima eval model`: what a provider knows and can do.
 //!
-//! Every question of a [suite](suite) goes to the provider alone, without history and without the
+//! Every question of a [`suite`] goes to the provider alone, without history and without the
 //! stages of a turn; each answer is [judged](scoring) by a rule and written down as it comes.
 
 mod asking;
