@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anima_convert::{Progress, Report, Request, Template, convert};
@@ -79,20 +79,24 @@ impl Bar {
     }
 }
 
-fn tell(request: &Request, report: &Report) -> io::Result<()> {
+/// Tells what there is to know of a folder that has been made, and how to use it.
+pub(crate) fn announce(folder: &Path, notes: &[String], entry: &str) -> io::Result<()> {
     let mut out = io::stdout();
-    for note in &report.notes {
+    for note in notes {
         writeln!(out, "{note}")?;
     }
     writeln!(
         out,
-        "\n{} is ready. Add this to config/local.toml and name it under [turn] as provider:\n\n{}",
-        request.out.display(),
-        report.entry
-    )?;
+        "\n{} is ready. Add this to config/local.toml and name it under [turn] as provider:\n\n{entry}",
+        folder.display()
+    )
+}
+
+fn tell(request: &Request, report: &Report) -> io::Result<()> {
+    announce(&request.out, &report.notes, &report.entry)?;
     if let Some(style) = report.template.and_then(Template::style) {
         writeln!(
-            out,
+            io::stdout(),
             "The model was taught the prompts of style \"{style}\"; its chat template makes the same."
         )?;
     }

@@ -12,6 +12,7 @@ pub mod model;
 mod page;
 mod plot;
 mod progress;
+mod random;
 mod statistics;
 mod text;
 pub mod turn;

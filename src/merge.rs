@@ -1,14 +1,11 @@
 //! `anima merge`: adds a LoRA adapter to a model, and shows how that goes and what came of it.
 
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 use anima_convert::{MergeRequest, merge};
 use clap::Args;
 
-use crate::convert::Bar;
+use crate::convert::{Bar, announce};
 
 /// Arguments of `anima merge`.
 #[derive(Args)]
@@ -35,16 +32,7 @@ impl Merge {
         let outcome = merge(&request, &mut |progress| bar.show(progress));
         bar.clear();
         let report = outcome?;
-        let mut out = io::stdout();
-        for note in &report.notes {
-            writeln!(out, "{note}")?;
-        }
-        writeln!(
-            out,
-            "\n{} is ready. Add this to config/local.toml and name it under [turn] as provider:\n\n{}",
-            request.out.display(),
-            report.entry
-        )?;
+        announce(&request.out, &report.notes, &report.entry)?;
         Ok(())
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::random::Random;
+
 /// How often a sample is drawn anew for an interval.
 const RESAMPLES: usize = 2000;
 
@@ -40,27 +42,19 @@ pub(super) fn interval(values: &[f64]) -> Option<(f64, f64)> {
     if values.len() < 2 {
         return None;
     }
-    let mut dice = Dice(0x5eed);
-    let resampled = |_| (0..values.len()).map(|_| values[dice.below(values.len())]).sum::<f64>();
+    let mut random = Random(0x5eed);
+    let resampled =
+        |_| (0..values.len()).map(|_| values[place(&mut random, values.len())]).sum::<f64>();
     let means: Vec<f64> =
         (0..RESAMPLES).map(resampled).map(|sum| sum / figure(values.len())).collect();
     Some((percentile(&means, 0.025)?, percentile(&means, 0.975)?))
 }
 
-/// Numbers without a pattern, the same ones every time (`SplitMix64`).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
-        // The high half, scaled: below the bound, and as good as even for samples of this size.
-        let bound_wide = u64::try_from(bound).unwrap_or(u64::MAX);
-        usize::try_from(((mixed >> 32).wrapping_mul(bound_wide)) >> 32).unwrap_or(0)
-    }
+/// A place below `bound`: the high half of a number, scaled, which is as good as even for samples of
+/// this size.
+fn place(random: &mut Random, bound: usize) -> usize {
+    let bound = u64::try_from(bound).unwrap_or(u64::MAX);
+    usize::try_from(((random.draw() >> 32).wrapping_mul(bound)) >> 32).unwrap_or(0)
 }
 
 /// How well one of several choices is met, each choice counting alike.

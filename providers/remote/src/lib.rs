@@ -13,7 +13,8 @@
 //!
 //! No error, no log line and no `Debug` of this crate holds a key, the value of a header, an address
 //! or what a server said of itself, except as the source of an error, where known secrets are
-//! blotted out. Deadlines are the caller's; only connecting has one here.
+//! blotted out. Deadlines of answers are the caller's; connecting, vectors and
+//! likelihoods have theirs here.
 
 mod body;
 mod chat;
@@ -25,6 +26,7 @@ mod gemini;
 mod merge;
 mod openai;
 mod provider;
+mod refusal;
 mod responses;
 mod sampling;
 mod scorer;

@@ -4,9 +4,9 @@ use anima_check::{Form, measure_span, sentences};
 
 use super::{
     items::{Item, Part, index},
-    metrics::Random,
     rows::Row,
 };
+use crate::eval::random::Random;
 
 /// Words that are common enough to say nothing stand in so many passages.
 const COMMON: usize = 12;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::eval::random::Random;
+
 /// One scored answer (or keyword).
 #[derive(Debug, Clone)]
 pub struct Scored {
@@ -189,26 +191,6 @@ pub fn interval(
     values.sort_by(f64::total_cmp);
     let at = |per_mille: usize| values.get(values.len() * per_mille / 1000).copied();
     Some((at(25)?, at(975)?))
-}
-
-/// A small generator of numbers, the same on every machine (`SplitMix64`).
-#[derive(Debug)]
-pub struct Random(pub u64);
-
-impl Random {
-    /// The next number.
-    pub fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below another.
-    pub fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.draw() % (limit.max(1) as u64)).unwrap_or(0)
-    }
 }
 
 #[cfg(test)]

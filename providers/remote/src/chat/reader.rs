@@ -5,17 +5,14 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::calls::Calls;
-use crate::{failure::Failure, secret::Blotter};
-
-/// Most characters that are kept of a refusal.
-const LONGEST_REFUSAL: usize = 300;
+use crate::{failure::Failure, refusal::Refusal, secret::Blotter};
 
 /// Reads the chunks of one answer, or the one object of a server that does not stream.
 #[derive(Debug, Default)]
 pub(crate) struct ChatReader {
     reason: Option<FinishReason>,
     usage: Option<Usage>,
-    refusal: String,
+    refusal: Refusal,
     calls: Calls,
     /// Whether there was any text.
     spoke: bool,
@@ -52,8 +49,7 @@ impl ChatReader {
         }
         events.extend(self.calls.read(said).into_iter().map(ProviderEvent::Tool));
         if let Some(refusal) = said["refusal"].as_str() {
-            let left = LONGEST_REFUSAL.saturating_sub(self.refusal.chars().count());
-            self.refusal.extend(refusal.chars().take(left));
+            self.refusal.push(refusal);
         }
         if let Some(reason) = choice["finish_reason"].as_str() {
             self.reason = Some(finish_reason(reason)?);
@@ -72,7 +68,7 @@ impl ChatReader {
     /// When the model declined, or the answer broke off.
     pub(crate) fn finish(self, done: bool) -> Result<ProviderEvent, ProviderError> {
         if !self.refusal.is_empty() {
-            return Err(ProviderError::Refused(self.refusal));
+            return Err(ProviderError::Refused(self.refusal.into_text()));
         }
         let reason = match self.reason {
             Some(reason) => reason,

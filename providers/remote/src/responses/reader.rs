@@ -3,15 +3,12 @@
 use anima_provider::{FinishReason, ProviderError, ProviderEvent, Usage};
 use serde_json::{Value, json};
 
-use crate::{failure::Failure, secret::Blotter};
-
-/// Most characters that are kept of a refusal.
-const LONGEST_REFUSAL: usize = 300;
+use crate::{failure::Failure, refusal::Refusal, secret::Blotter};
 
 /// Reads the events of one answer. The one that ends it gives [`ProviderEvent::Done`], last.
 #[derive(Debug, Default)]
 pub(super) struct ResponsesReader {
-    refusal: String,
+    refusal: Refusal,
     /// Whether there was any text.
     spoke: bool,
 }
@@ -36,7 +33,7 @@ impl ResponsesReader {
         let events = match frame["type"].as_str() {
             Some("response.output_text.delta") => self.text(delta).into_iter().collect(),
             Some("response.refusal.delta") => {
-                self.decline(delta);
+                self.refusal.push(delta);
                 Vec::new()
             }
             Some("response.reasoning_summary_text.delta" | "response.reasoning_text.delta") => {
@@ -64,11 +61,6 @@ impl ResponsesReader {
         (!text.is_empty()).then(|| ProviderEvent::Text(text.to_owned()))
     }
 
-    fn decline(&mut self, refusal: &str) {
-        let left = LONGEST_REFUSAL.saturating_sub(self.refusal.chars().count());
-        self.refusal.extend(refusal.chars().take(left));
-    }
-
     /// The end of the answer, and the answer itself where nothing of it has come yet.
     fn end(
         &mut self,
@@ -88,7 +80,7 @@ impl ResponsesReader {
         let mut events =
             if self.spoke || !self.refusal.is_empty() { Vec::new() } else { self.whole(response) };
         if !self.refusal.is_empty() {
-            return Err(ProviderError::Refused(std::mem::take(&mut self.refusal)));
+            return Err(ProviderError::Refused(std::mem::take(&mut self.refusal).into_text()));
         }
         events.push(ProviderEvent::Done { reason, usage: usage(&response["usage"]) });
         Ok(events)
@@ -104,7 +96,9 @@ impl ResponsesReader {
                 match part["type"].as_str() {
                     Some("output_text") => events.extend(self.text(text)),
                     Some("summary_text" | "reasoning_text") => events.extend(thought(text)),
-                    Some("refusal") => self.decline(part["refusal"].as_str().unwrap_or_default()),
+                    Some("refusal") => {
+                        self.refusal.push(part["refusal"].as_str().unwrap_or_default());
+                    }
                     _ => {}
                 }
             }
