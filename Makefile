@@ -30,7 +30,7 @@ build: needs
 test: needs needs-redis ## Run every test, the engine's included.
 	$(CARGO) test --release --locked --workspace
 
-quick: ## Run the tests that need no engine and no Redis; under a minute once built.
+quick: ## Run the tests that need no engine and no Redis.
 	$(CARGO) test --locked $(QUICK) -- --skip needs_redis
 
 faults: needs-redis ## Kill, cut off and end a running service a thousand turns long, break its providers, and print what was counted.
