@@ -8,6 +8,7 @@ pub mod brevity;
 pub mod check;
 pub mod cut;
 pub mod emotion;
+pub mod knowledge;
 pub mod pipeline;
 pub mod prompt;
 pub mod sentence;

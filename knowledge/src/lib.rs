@@ -1,0 +1,1 @@
+//! What a persona knows: folders read, cut into passages, indexed and searched.
