@@ -28,6 +28,7 @@
 //! | [`session`] | one turn at a time, the log that clients follow, what was heard |
 //! | [`history`] | what was said, kept |
 //! | [`surface`] | one thin adapter for each wire protocol |
+//! | [`pictures`] | fetches pictures that callers name by their address |
 //! | [`chat`] | the terminal client |
 //! | [`convert`] | the command that makes an old model folder loadable |
 //! | [`merge`] | the command that adds an adapter to a model |
@@ -44,6 +45,7 @@ pub mod convert;
 pub mod eval;
 pub mod history;
 pub mod merge;
+pub mod pictures;
 pub mod providers;
 pub mod pull;
 pub mod registry;

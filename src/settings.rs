@@ -7,6 +7,7 @@ mod asking;
 mod error;
 mod history;
 pub(crate) mod secret;
+mod surfaces;
 
 use std::{
     collections::BTreeMap,
@@ -27,6 +28,7 @@ pub use error::SettingsError;
 pub(crate) use error::{unknown_name, without_values};
 pub use history::{HistorySettings, RedisSettings, RedisUrl, StoreKind, WhenUnavailable};
 pub use secret::hide as hide_secrets;
+pub use surfaces::{ImageSettings, OpenAiSurfaceSettings, PictureSources};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -93,6 +95,10 @@ pub struct ServerSettings {
     pub max_turns: usize,
     /// How long running turns may go on after a termination signal, in milliseconds.
     pub drain_ms: u64,
+    /// Pictures that callers name by their address.
+    pub images: ImageSettings,
+    /// What callers of `OpenAI`'s API get.
+    pub openai: OpenAiSurfaceSettings,
 }
 
 /// `[session]`
@@ -327,6 +333,7 @@ impl Settings {
                 return refuse(key, "must be at least 1".to_owned());
             }
         }
+        self.server.images.validate()?;
         self.history.validate()?;
         if !(0.0..=1.0).contains(&self.turn.retry.share) {
             return refuse("turn.retry.share", "must be from 0.0 to 1.0".to_owned());

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `GET /ws` | `socket`: the native WebSocket |
 //! | `/v1/sessions…` | `rest`: its REST twin |
-//! | `POST /v1/chat/completions`, `/v1/models` | `openai`: the calls of `OpenAI`'s API |
+//! | `POST /v1/chat/completions`, `/v1/completions`, `/v1/embeddings`, `/v1/models` | `openai`: the calls of `OpenAI`'s API |
+//! | `POST /generate` | `generate`: the calls of vLLM's old server, and of a text generator |
 //! | `POST /`, `/llm_response/`, `/llm_change_model/` | `linly`: the calls of Linly-Talker |
 //! | `GET /` | `front`: examples to try |
 //! | `/healthz` `/readyz` `/metrics` | `operations` |
@@ -14,17 +15,20 @@
 //! decided in `turn` or `session`.
 
 mod admin;
+mod answers;
 mod body;
 pub mod connection;
 mod error;
 mod frame_guard;
 mod frames;
 mod front;
+mod generate;
 mod linly;
 mod openai;
 mod operations;
 pub mod origin;
 pub mod panic_guard;
+mod parameters;
 mod request;
 mod rest;
 mod scalar;
@@ -37,11 +41,17 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use actix_web::web::{self, ServiceConfig};
+use actix_web::{
+    http::Method,
+    web::{self, ServiceConfig},
+};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
-use crate::{session::Directory, settings::ServerSettings, turn::pipeline::Conversation};
+use crate::{
+    pictures::PictureFetcher, session::Directory, settings::ServerSettings,
+    turn::pipeline::Conversation,
+};
 
 /// What the adapters share.
 #[derive(Clone)]
@@ -62,6 +72,8 @@ pub struct House {
     admin: Admin,
     /// Whom callers of Linly-Talker's APIs get.
     linly: linly::Selected,
+    /// Fetches what callers show by its address.
+    pictures: Arc<PictureFetcher>,
 }
 
 impl House {
@@ -75,7 +87,8 @@ impl House {
         admin: Admin,
     ) -> Self {
         let (sockets, linly) = (Arc::default(), linly::Selected::default());
-        Self { directory, conversation, server, metrics, service, sockets, admin, linly }
+        let pictures = Arc::new(PictureFetcher::new(server.images.clone()));
+        Self { directory, conversation, server, metrics, service, sockets, admin, linly, pictures }
     }
 }
 
@@ -123,6 +136,11 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/ws", web::get().to(socket::open)))
         .service(resource("/llm_response{slash:/?}", web::post().to(linly::talker::answer)))
         .service(resource("/llm_change_model{slash:/?}", web::post().to(linly::talker::change)))
+        .service(
+            resource("/generate", web::post().to(generate::answer))
+                .route(web::method(Method::OPTIONS).to(generate::preflight)),
+        )
+        .service(resource("/health", web::get().to(operations::alive)))
         .configure(rest::routes)
         .configure(openai::routes)
         .service(

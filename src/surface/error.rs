@@ -276,7 +276,8 @@ pub(super) async fn method_not_allowed(request: HttpRequest) -> HttpResponse {
         "/llm_response" | "/llm_response/" | "/llm_change_model" | "/llm_change_model/" => {
             &["POST"]
         }
-        "/v1/chat/completions" => &["POST"],
+        "/generate" => &["OPTIONS", "POST"],
+        "/v1/chat/completions" | "/v1/completions" | "/v1/embeddings" => &["POST"],
         path if path.ends_with("/turns") || path.ends_with("/interrupt") => &["POST"],
         path if path.ends_with("/history") => &["GET", "DELETE"],
         path if path.ends_with("/export") => &["GET"],

@@ -1,4 +1,4 @@
-//! `/v1/chat/completions` and `/v1/models`: what callers of `OpenAI`'s API know.
+//! `/v1/chat/completions`, `/v1/completions`, `/v1/embeddings` and `/v1/models`: what callers of `OpenAI`'s API know.
 //!
 //! A call passes through: the provider gets the caller's messages, and the caller the model's words,
 //! apart from the reasoning that they begin with. `model` names a provider, one of its aliases or
@@ -6,18 +6,20 @@
 //! and what is refused is written down in docs/openai.md.
 //!
 //! ```text
-//! body ─▶ CallBody ─▶ Call (checked) ─▶ Answers (n, one after the other) ─▶ whole │ stream ─▶ chunk
+//! body ─▶ CallBody ─▶ Call (checked) ─▶ Answers (one after the other) ─▶ whole │ stream ─▶ chunk
 //! ```
 
-mod answers;
 mod body;
 mod call;
 mod chunk;
+mod completions;
+mod embeddings;
 mod format;
 mod messages;
 mod models;
 mod parameters;
 mod persona;
+mod pictures;
 mod stream;
 mod tools;
 mod whole;
@@ -29,12 +31,17 @@ use actix_web::{
 
 use super::{House, body::Body, error::HttpError};
 use crate::{session::CommandError, turn::EndReason};
+use body::CallBody;
 use call::Call;
+pub(super) use call::{Target, target};
+use messages::WireMessage;
 
 /// Adds the routes.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
         .service(super::resource("/v1/chat/completions", web::post().to(complete)))
+        .service(super::resource("/v1/completions", web::post().to(completions::complete)))
+        .service(super::resource("/v1/embeddings", web::post().to(embeddings::embed)))
         .service(super::resource("/v1/models", web::get().to(models::list)))
         .service(super::resource("/v1/models/{model:.+}", web::get().to(models::show)));
 }
@@ -45,12 +52,15 @@ async fn complete(house: Data<House>, body: Body) -> Result<HttpResponse, HttpEr
         return Err(CommandError::ShuttingDown.into());
     }
     let bytes = body.read(house.server.max_message_bytes).await?;
-    let call = Call::read(&house, &bytes)?;
+    let mut body = CallBody::<WireMessage>::read(&bytes)?;
     let place = house.conversation.admit()?;
+    pictures::fetch(&house.pictures, &mut body.subject).await?;
+    let told = house.server.openai.whole_conversation.then(|| messages::told(&body.subject));
+    let call = Call::read(&house, body)?;
     if call.stream {
         stream::respond(house, call, place).await
     } else {
-        whole::respond(house, call, place).await
+        whole::respond(house, call, place, told.unwrap_or_default()).await
     }
 }
 

@@ -13,12 +13,17 @@ const PROBE: Duration = Duration::from_secs(2);
 
 /// Whether a path is asked by those who watch over the service.
 pub(super) fn is_probe(path: &str) -> bool {
-    matches!(path, "/healthz" | "/readyz" | "/metrics")
+    matches!(path, "/healthz" | "/readyz" | "/metrics" | "/health")
 }
 
 /// The process is alive.
 pub(super) async fn health() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
+}
+
+/// The process is alive, as vLLM's server says it.
+pub(super) async fn alive() -> HttpResponse {
+    HttpResponse::Ok().finish()
 }
 
 /// The service takes turns: the store can be written, or is not needed for that, and nobody is

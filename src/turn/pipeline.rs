@@ -12,6 +12,7 @@ mod admission;
 mod ask;
 mod attempt;
 mod budget;
+mod embed;
 mod errand;
 mod failure;
 mod lineup;
@@ -35,6 +36,7 @@ use budget::Budget;
 use errand::Errand;
 
 pub use admission::{Place, come_back_ms};
+pub use embed::Embedded;
 pub use lineup::Lineup;
 pub use relay::Relay;
 

@@ -15,6 +15,7 @@ mod commands;
 mod fallback;
 mod fault_table;
 mod faults;
+mod generate;
 mod heard;
 mod helpers;
 mod identity;

@@ -1,8 +1,11 @@
-//! `/v1/chat/completions` and `/v1/models`, as callers of `OpenAI`'s API use them.
+//! `/v1/chat/completions`, `/v1/completions`, `/v1/embeddings` and `/v1/models`, as callers of `OpenAI`'s API use them.
 
+mod completions;
+mod embeddings;
 mod inputs;
 mod models;
 mod personas;
+mod pictures;
 mod streams;
 mod upstream;
 
@@ -344,4 +347,36 @@ async fn what_no_provider_can_do_is_said_in_time() {
             assert!(error["message"].as_str().unwrap().contains(named), "{error}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_whole_conversation_can_be_given_back() {
+    let provider = playing("far", ["好的。", "一", "二"].map(|text| Script::saying([text])));
+    let app = TestApp::start_with(vec![provider], |settings| {
+        settings.server.openai.whole_conversation = true;
+    })
+    .await;
+    let parts = json!([{ "type": "text", "text": "再见" }]);
+    let call = json!({ "messages": [
+        { "role": "user", "content": "你好" }, { "role": "assistant", "content": "你好呀。" },
+        { "role": "user", "content": parts },
+    ] });
+    let told = |whole: &Value| -> Vec<_> {
+        let choices = whole["choices"].as_array().unwrap();
+        let line = |(at, choice): (usize, &Value)| {
+            assert_eq!(choice["index"], at);
+            let message = &choice["message"];
+            format!(
+                "{}: {}",
+                message["role"].as_str().unwrap(),
+                message["content"].as_str().unwrap()
+            )
+        };
+        choices.iter().enumerate().map(line).collect()
+    };
+    let expected = ["user: 你好", "assistant: 你好呀。", "user: 再见", "assistant: 好的。"];
+    assert_eq!(told(&whole(&app, &call).await), expected);
+    let several = json!({ "messages": "你好", "n": 2 });
+    let expected = ["user: 你好", "assistant: 一", "assistant: 二"];
+    assert_eq!(told(&whole(&app, &several).await), expected);
 }

@@ -30,6 +30,14 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
+    /// Whether it takes this form of input, whatever is in it.
+    pub fn takes(&self, input: &Input) -> bool {
+        match input {
+            Input::Chat { .. } => self.chat,
+            Input::Text { .. } => self.text,
+        }
+    }
+
     /// The first thing that `request` asks for and the provider cannot do, in words that complete
     /// "the provider does not support …".
     pub fn lacks(&self, request: &Request) -> Option<String> {

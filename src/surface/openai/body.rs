@@ -1,4 +1,4 @@
-//! The body of a call as it came: messages and parameters, not looked at yet.
+//! The body of a call as it came: what is asked and parameters, not looked at yet.
 
 use std::{fmt, marker::PhantomData};
 
@@ -7,23 +7,31 @@ use serde::{
     de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-use super::{super::request, HttpError, messages::WireMessage, parameters::Parameters};
+use super::{
+    super::{parameters::Parameters, request},
+    HttpError,
+};
+
+/// What the calls of one path are about.
+pub(super) trait Subject: for<'de> Deserialize<'de> {
+    /// The field of the body that holds it.
+    const FIELD: &'static str;
+}
 
 /// A body. Fields that nobody knows are read over and not kept, as callers send many.
-#[derive(Default)]
-pub(super) struct CallBody {
-    /// The conversation.
-    pub(super) messages: TextOr<WireMessage>,
+pub(super) struct CallBody<T> {
+    /// What is asked.
+    pub(super) subject: TextOr<T>,
     /// Everything else.
     pub(super) parameters: Parameters,
 }
 
-impl CallBody {
+impl<T: Subject> CallBody<T> {
     /// Reads a body.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, HttpError> {
-        // Parameters are kept as any JSON, so it can only be the messages that have a wrong type.
+        // Parameters are kept as any JSON, so it can only be the subject that has a wrong type.
         let body = request::object(bytes).map_err(|error| match error.code() {
-            "invalid_type" => error.with_param("messages"),
+            "invalid_type" => error.with_param(T::FIELD),
             _ => error,
         });
         let shapeless = || HttpError::invalid("invalid_type", "the body has to be a JSON object");
@@ -31,26 +39,26 @@ impl CallBody {
     }
 }
 
-impl<'de> Deserialize<'de> for CallBody {
+impl<'de, T: Subject> Deserialize<'de> for CallBody<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(BodyVisitor)
+        deserializer.deserialize_map(BodyVisitor(PhantomData))
     }
 }
 
-struct BodyVisitor;
+struct BodyVisitor<T>(PhantomData<T>);
 
-impl<'de> Visitor<'de> for BodyVisitor {
-    type Value = CallBody;
+impl<'de, T: Subject> Visitor<'de> for BodyVisitor<T> {
+    type Value = CallBody<T>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<CallBody, A::Error> {
-        let mut body = CallBody::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<CallBody<T>, A::Error> {
+        let mut body = CallBody { subject: TextOr::Nothing, parameters: Parameters::default() };
         while let Some(name) = fields.next_key::<String>()? {
-            if name == "messages" {
-                body.messages = fields.next_value()?;
+            if name == T::FIELD {
+                body.subject = fields.next_value()?;
             } else if Parameters::knows(&name) {
                 body.parameters.put(name, fields.next_value()?);
             } else {
@@ -104,4 +112,69 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for TextOrVisitor<T> {
         }
         Ok(TextOr::List(list))
     }
+}
+
+/// A text of a list, or tokens, of which it is only of interest that they are none.
+#[derive(Debug, PartialEq)]
+pub(super) enum TextOrTokens {
+    Text(String),
+    Tokens,
+}
+
+impl<'de> Deserialize<'de> for TextOrTokens {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextOrTokensVisitor)
+    }
+}
+
+struct TextOrTokensVisitor;
+
+impl<'de> Visitor<'de> for TextOrTokensVisitor {
+    type Value = TextOrTokens;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a text")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<TextOrTokens, E> {
+        Ok(TextOrTokens::Text(text.to_owned()))
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<TextOrTokens, E> {
+        Ok(TextOrTokens::Tokens)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut tokens: A) -> Result<TextOrTokens, A::Error> {
+        while tokens.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(TextOrTokens::Tokens)
+    }
+}
+
+/// The texts that are asked about, of which each is to be there.
+///
+/// # Errors
+/// When there is none, more than `most`, or tokens in place of one.
+pub(super) fn texts(
+    subject: TextOr<TextOrTokens>,
+    field: &str,
+    most: usize,
+) -> Result<Vec<String>, HttpError> {
+    let texts = match subject {
+        TextOr::Nothing => return Err(HttpError::missing(field)),
+        TextOr::Text(text) => vec![text],
+        TextOr::List(items) => {
+            let text = |item| match item {
+                TextOrTokens::Text(text) => Ok(text),
+                TextOrTokens::Tokens => {
+                    let message = format!("{field} is taken as text, not as tokens: send the text");
+                    Err(HttpError::unsupported(field, message))
+                }
+            };
+            items.into_iter().map(text).collect::<Result<_, _>>()?
+        }
+    };
+    if (1..=most).contains(&texts.len()) {
+        return Ok(texts);
+    }
+    Err(HttpError::parameter(field, format!("{field} must be 1 to {most} texts")))
 }

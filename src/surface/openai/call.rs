@@ -6,106 +6,128 @@ use anima_provider::{LaneId, Request};
 use serde_json::Value;
 
 use super::{
-    super::House, HttpError, body::CallBody, format, messages, parameters::Parameters, persona,
-    tools,
+    super::{
+        House,
+        answers::{Asked, Asking, MOST_CHOICES},
+        parameters::Parameters,
+    },
+    HttpError,
+    body::CallBody,
+    format,
+    messages::{self, WireMessage},
+    persona, tools,
 };
 use crate::{
     history::SessionSettings,
     settings::unknown_name,
     turn::{
         Turn, TurnError, TurnErrorCode, TurnId,
-        pipeline::{Conversation, Job, Place, Relay, TurnStream},
+        pipeline::{Conversation, Job, Relay},
     },
 };
 
-/// Most answers to one call.
-const MOST_CHOICES: i64 = 10;
-
-/// A call.
+/// A call for answers, and how they are told.
 pub(super) struct Call {
-    /// What it and its answer are called.
-    pub(super) id: TurnId,
     /// What is asked.
-    asked: Asked,
-    /// How many answers are wanted.
-    pub(super) choices: u32,
-    /// Whether they are streamed.
+    pub(super) asking: Asking,
+    /// Whether the answers are streamed.
     pub(super) stream: bool,
     /// Whether a stream tells at its end what it cost.
     pub(super) with_usage: bool,
 }
 
-enum Asked {
-    /// A provider, which gets the call as it is.
-    Provider(Relay),
-    /// A persona.
-    Persona(Box<Job>),
-}
-
 /// Who a model's name means.
-enum Target {
+pub(in crate::surface) enum Target {
+    /// A provider; `None` is the default.
     Provider(Option<String>),
     Persona(String),
 }
 
-impl Call {
-    /// Reads a body.
-    ///
-    /// # Errors
-    /// What is wrong with it, and in which parameter.
-    pub(super) fn read(house: &House, bytes: &[u8]) -> Result<Self, HttpError> {
-        let CallBody { messages, mut parameters } = CallBody::read(bytes)?;
-        let parameters = &mut parameters;
-        let conversation = &house.conversation;
+/// What a call says of its answers, whatever it asks.
+pub(super) struct Manner {
+    pub(super) id: TurnId,
+    pub(super) target: Target,
+    /// How many answers there are to each question.
+    pub(super) choices: u32,
+    /// Whose call it is, for fair queueing.
+    pub(super) lane: LaneId,
+    stream: bool,
+    with_usage: bool,
+}
+
+impl Manner {
+    /// Reads what the calls of all paths may say.
+    pub(super) fn read(
+        conversation: &Conversation,
+        parameters: &mut Parameters,
+    ) -> Result<Self, HttpError> {
         let target = target(conversation, parameters.text("model")?)?;
         let stream = parameters.truth("stream")?.unwrap_or(false);
         let with_usage = stream_usage(parameters, stream)?;
         let choices = parameters.whole("n", 1, MOST_CHOICES)?.unwrap_or(1);
+        let choices = u32::try_from(choices).unwrap_or(1);
         let id = TurnId::generate();
         let user = parameters.text("user")?;
         let lane = LaneId(user.map_or_else(|| id.to_string(), |user| format!("user {user}")));
+        Ok(Self { id, target, choices, lane, stream, with_usage })
+    }
+
+    /// The call that asks this.
+    pub(super) fn call(self, asked: Vec<Asked>) -> Call {
+        let Self { id, choices, stream, with_usage, .. } = self;
+        Call { asking: Asking { id, asked, each: choices }, stream, with_usage }
+    }
+
+    /// What a persona is asked by this request.
+    pub(super) fn persona(
+        &self,
+        conversation: &Conversation,
+        name: &str,
+        request: Request,
+    ) -> Result<Asked, HttpError> {
+        let lane = request.lane.clone();
+        let turn = persona::turn(self.id.clone(), name.to_owned(), request)?;
+        Ok(Asked::Persona(Box::new(job(conversation, turn, lane)?)))
+    }
+}
+
+impl Call {
+    /// Reads a call for the next message of a conversation.
+    ///
+    /// # Errors
+    /// What is wrong with it, and in which parameter.
+    pub(super) fn read(house: &House, body: CallBody<WireMessage>) -> Result<Self, HttpError> {
+        let CallBody { subject, mut parameters } = body;
+        let parameters = &mut parameters;
+        let conversation = &house.conversation;
+        let manner = Manner::read(conversation, parameters)?;
         let (tools, tool_choice) = tools::read(parameters)?;
         let request = Request {
             output: format::read(parameters)?,
             logprobs: logprobs(parameters)?,
-            extra: parameters.handed_on()?,
+            extra: parameters.handed_on(manner.choices)?,
             tools,
             tool_choice,
-            ..Request::new(messages::input(messages)?, parameters.sampling()?, lane)
+            ..Request::new(messages::input(subject)?, parameters.sampling()?, manner.lane.clone())
         };
-        let asked = match target {
+        let asked = match &manner.target {
             Target::Provider(provider) => {
-                let request = Arc::new(request);
-                Asked::Provider(Relay { id: id.clone(), provider, request })
+                Asked::Provider(Relay::new(manner.id.clone(), provider.clone(), Arc::new(request)))
             }
-            Target::Persona(name) => {
-                let lane = request.lane.clone();
-                let turn = persona::turn(id.clone(), name, request)?;
-                Asked::Persona(Box::new(job(conversation, turn, lane)?))
-            }
+            Target::Persona(name) => manner.persona(conversation, name, request)?,
         };
-        let choices = u32::try_from(choices).unwrap_or(1);
-        Ok(Self { id, asked, choices, stream, with_usage })
-    }
-
-    /// The persona that is asked.
-    pub(super) fn persona(&self) -> Option<&str> {
-        match &self.asked {
-            Asked::Provider(_) => None,
-            Asked::Persona(job) => job.turn.choice.persona.as_deref(),
-        }
-    }
-
-    /// Begins one of its answers.
-    pub(super) fn begin(&self, conversation: &Arc<Conversation>, place: Place) -> TurnStream {
-        match &self.asked {
-            Asked::Provider(relay) => conversation.relay(relay.clone(), place),
-            Asked::Persona(job) => conversation.run(Job::clone(job), place),
-        }
+        Ok(manner.call(vec![asked]))
     }
 }
 
-fn target(conversation: &Conversation, model: Option<String>) -> Result<Target, HttpError> {
+/// Whom a name means, where there is one.
+///
+/// # Errors
+/// When nobody is called so.
+pub(in crate::surface) fn target(
+    conversation: &Conversation,
+    model: Option<String>,
+) -> Result<Target, HttpError> {
     let Some(name) = model else { return Ok(Target::Provider(None)) };
     let lineup = conversation.lineup();
     let (registry, prompts) = (lineup.registry(), lineup.prompts());

@@ -8,25 +8,87 @@ use anima_provider::{TokenLogprob, ToolDelta, Usage};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::super::error::HttpError;
+use super::{HttpError, stream::Writer};
 
-/// Writes chunks into a buffer, which is taken whenever there is something in it.
+/// Server-sent events that wait to be taken.
+#[derive(Default)]
+pub(super) struct ChunkBuffer(Vec<u8>);
+
+impl ChunkBuffer {
+    /// An event with this data.
+    pub(super) fn data(&mut self, data: &Value) {
+        self.0.extend_from_slice(b"data: ");
+        write(&mut self.0, data);
+        self.0.extend_from_slice(b"\n\n");
+    }
+
+    /// The mark of the end.
+    pub(super) fn end(&mut self) {
+        self.0.extend_from_slice(b"data: [DONE]\n\n");
+    }
+
+    /// A sign of life.
+    pub(super) fn wait(&mut self) {
+        self.0.extend_from_slice(b": waiting\n\n");
+    }
+
+    /// How many bytes there are to take.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// What was written since the last time.
+    pub(super) fn take(&mut self) -> Bytes {
+        let bytes = Bytes::copy_from_slice(&self.0);
+        self.0.clear();
+        bytes
+    }
+}
+
+/// Writes the chunks of a conversation.
 pub(super) struct ChunkWriter {
     id: String,
     created: i64,
     with_usage: bool,
     /// What every chunk begins with, up to the number of its choice.
     head: Vec<u8>,
-    buffer: Vec<u8>,
+    buffer: ChunkBuffer,
 }
 
 impl ChunkWriter {
     pub(super) fn new(id: String, created: i64, with_usage: bool) -> Self {
-        Self { id, created, with_usage, head: Vec::new(), buffer: Vec::new() }
+        Self { id, created, with_usage, head: Vec::new(), buffer: ChunkBuffer::default() }
     }
 
-    /// Begins an answer of this model.
-    pub(super) fn begin(&mut self, choice: u32, model: &str) {
+    fn open(&mut self, choice: u32) {
+        self.buffer.0.extend_from_slice(&self.head);
+        self.buffer.0.extend_from_slice(b"{\"index\":");
+        write(&mut self.buffer.0, &choice);
+        self.buffer.0.extend_from_slice(b",\"delta\":{");
+    }
+
+    fn close(&mut self, logprobs: &[TokenLogprob], reason: Option<&str>) {
+        self.buffer.0.extend_from_slice(b"},\"logprobs\":");
+        match logprobs {
+            [] => self.buffer.0.extend_from_slice(b"null"),
+            tokens => {
+                self.buffer.0.extend_from_slice(b"{\"content\":");
+                write(&mut self.buffer.0, tokens);
+                self.buffer.0.extend_from_slice(b",\"refusal\":null}");
+            }
+        }
+        self.buffer.0.extend_from_slice(b",\"finish_reason\":");
+        write(&mut self.buffer.0, &reason);
+        self.buffer.0.extend_from_slice(b"}]");
+        if self.with_usage {
+            self.buffer.0.extend_from_slice(b",\"usage\":null");
+        }
+        self.buffer.0.extend_from_slice(b"}\n\n");
+    }
+}
+
+impl Writer for ChunkWriter {
+    fn begin(&mut self, choice: u32, model: &str) {
         self.head.clear();
         self.head.extend_from_slice(b"data: {\"id\":");
         write(&mut self.head, &self.id);
@@ -36,28 +98,25 @@ impl ChunkWriter {
         write(&mut self.head, model);
         self.head.extend_from_slice(b",\"choices\":[");
         self.open(choice);
-        self.buffer.extend_from_slice(b"\"role\":\"assistant\",\"content\":\"\"");
-        self.close(None, None);
+        self.buffer.0.extend_from_slice(b"\"role\":\"assistant\",\"content\":\"\"");
+        self.close(&[], None);
     }
 
-    /// A piece of the answer.
-    pub(super) fn text(&mut self, choice: u32, text: &str, logprobs: Option<&[TokenLogprob]>) {
+    fn text(&mut self, choice: u32, text: &str, logprobs: &[TokenLogprob]) {
         self.open(choice);
-        self.buffer.extend_from_slice(b"\"content\":");
-        write(&mut self.buffer, text);
+        self.buffer.0.extend_from_slice(b"\"content\":");
+        write(&mut self.buffer.0, text);
         self.close(logprobs, None);
     }
 
-    /// A piece of the reasoning.
-    pub(super) fn reasoning(&mut self, choice: u32, text: &str) {
+    fn reasoning(&mut self, choice: u32, text: &str) {
         self.open(choice);
-        self.buffer.extend_from_slice(b"\"reasoning_content\":");
-        write(&mut self.buffer, text);
-        self.close(None, None);
+        self.buffer.0.extend_from_slice(b"\"reasoning_content\":");
+        write(&mut self.buffer.0, text);
+        self.close(&[], None);
     }
 
-    /// A piece of a function call.
-    pub(super) fn tool(&mut self, choice: u32, delta: &ToolDelta) {
+    fn tool(&mut self, choice: u32, delta: &ToolDelta) {
         let ToolDelta { index, id, name, arguments } = delta;
         let call = match (id, name) {
             (Some(id), Some(name)) => json!({ "index": index, "id": id, "type": "function",
@@ -65,77 +124,41 @@ impl ChunkWriter {
             _ => json!({ "index": index, "function": { "arguments": arguments } }),
         };
         self.open(choice);
-        self.buffer.extend_from_slice(b"\"tool_calls\":[");
-        write(&mut self.buffer, &call);
-        self.buffer.push(b']');
-        self.close(None, None);
+        self.buffer.0.extend_from_slice(b"\"tool_calls\":[");
+        write(&mut self.buffer.0, &call);
+        self.buffer.0.push(b']');
+        self.close(&[], None);
     }
 
-    /// The end of an answer; `logprobs` are those that had no text any more.
-    pub(super) fn finish(&mut self, choice: u32, reason: &str, logprobs: Option<&[TokenLogprob]>) {
+    fn finish(&mut self, choice: u32, reason: &str, logprobs: &[TokenLogprob]) {
         self.open(choice);
         self.close(logprobs, Some(reason));
     }
 
-    /// The end of the stream, and what it cost.
-    pub(super) fn done(&mut self, usage: Option<Usage>) {
+    fn done(&mut self, usage: Option<Usage>) {
         if let Some(usage) = usage.filter(|_| self.with_usage) {
-            self.buffer.extend_from_slice(&self.head);
-            self.buffer.extend_from_slice(b"],\"usage\":");
-            write(&mut self.buffer, &cost(usage));
-            self.buffer.extend_from_slice(b"}\n\n");
+            self.buffer.0.extend_from_slice(&self.head);
+            self.buffer.0.extend_from_slice(b"],\"usage\":");
+            write(&mut self.buffer.0, &cost(usage));
+            self.buffer.0.extend_from_slice(b"}\n\n");
         }
-        self.buffer.extend_from_slice(b"data: [DONE]\n\n");
+        self.buffer.end();
     }
 
-    /// A failure in the middle, after which nothing comes.
-    pub(super) fn error(&mut self, error: &HttpError) {
-        self.buffer.extend_from_slice(b"data: ");
-        write(&mut self.buffer, &error.body());
-        self.buffer.extend_from_slice(b"\n\n");
+    fn error(&mut self, error: &HttpError) {
+        self.buffer.data(&error.body());
     }
 
-    /// A sign of life.
-    pub(super) fn wait(&mut self) {
-        self.buffer.extend_from_slice(b": waiting\n\n");
+    fn wait(&mut self) {
+        self.buffer.wait();
     }
 
-    /// How many bytes there are to take.
-    pub(super) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.buffer.len()
     }
 
-    /// What was written since the last time.
-    pub(super) fn take(&mut self) -> Bytes {
-        let bytes = Bytes::copy_from_slice(&self.buffer);
-        self.buffer.clear();
-        bytes
-    }
-
-    fn open(&mut self, choice: u32) {
-        self.buffer.extend_from_slice(&self.head);
-        self.buffer.extend_from_slice(b"{\"index\":");
-        write(&mut self.buffer, &choice);
-        self.buffer.extend_from_slice(b",\"delta\":{");
-    }
-
-    fn close(&mut self, logprobs: Option<&[TokenLogprob]>, reason: Option<&str>) {
-        self.buffer.extend_from_slice(b"},\"logprobs\":");
-        match logprobs {
-            None => self.buffer.extend_from_slice(b"null"),
-            Some(tokens) => {
-                self.buffer.extend_from_slice(b"{\"content\":");
-                write(&mut self.buffer, tokens);
-                self.buffer.extend_from_slice(b",\"refusal\":null}");
-            }
-        }
-        self.buffer.extend_from_slice(b",\"finish_reason\":");
-        write(&mut self.buffer, &reason);
-        self.buffer.extend_from_slice(b"}]");
-        if self.with_usage {
-            self.buffer.extend_from_slice(b",\"usage\":null");
-        }
-        self.buffer.extend_from_slice(b"}\n\n");
+    fn take(&mut self) -> Bytes {
+        self.buffer.take()
     }
 }
 
@@ -167,10 +190,10 @@ mod tests {
     fn chunks_are_json_whatever_is_in_them() {
         let mut writer = ChunkWriter::new("chatcmpl-1".to_owned(), 7, true);
         writer.begin(3, "a \"model\"");
-        writer.text(3, "\"\\\n\u{0}你好😊\u{2028}data: [DONE]", None);
+        writer.text(3, "\"\\\n\u{0}你好😊\u{2028}data: [DONE]", &[]);
         writer.reasoning(3, "hm");
         writer.tool(3, &ToolDelta { arguments: "{\"".to_owned(), ..ToolDelta::default() });
-        writer.finish(3, "stop", None);
+        writer.finish(3, "stop", &[]);
         let chunks = chunks(&mut writer);
         let chunk = |delta: Value, reason: Value| {
             json!({ "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 7,

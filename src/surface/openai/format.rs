@@ -4,7 +4,7 @@ use anima_provider::{Output, Schema};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{HttpError, parameters::Parameters};
+use super::{super::parameters::Parameters, HttpError};
 
 /// Most characters of a regular expression, and most choices.
 const MOST: usize = 4096;

@@ -2,11 +2,15 @@
 
 use anima_provider::{Image, Input, Message, Role, ToolCall};
 use serde::{Deserialize, de::IgnoredAny};
+use serde_json::{Value, json};
 
-use super::{HttpError, body::TextOr};
+use super::{
+    HttpError,
+    body::{Subject, TextOr},
+};
 
 /// Most pictures of a call.
-const MAX_IMAGES: usize = 8;
+pub(super) const MAX_IMAGES: usize = 8;
 
 /// A message as it came.
 #[derive(Debug, Deserialize)]
@@ -17,6 +21,10 @@ pub(super) struct WireMessage {
     tool_calls: Option<Vec<WireCall>>,
     tool_call_id: Option<String>,
     function_call: Option<IgnoredAny>,
+}
+
+impl Subject for WireMessage {
+    const FIELD: &'static str = "messages";
 }
 
 /// A part of a message's content.
@@ -47,6 +55,55 @@ struct WireFunction {
     name: String,
     #[serde(default)]
     arguments: String,
+}
+
+/// The addresses of the pictures that a person shows, each with the parameter that it is in.
+pub(super) fn addresses(
+    messages: &mut TextOr<WireMessage>,
+) -> impl Iterator<Item = (String, &mut String)> {
+    let list = match messages {
+        TextOr::List(list) => list.as_mut_slice(),
+        TextOr::Nothing | TextOr::Text(_) => &mut [],
+    };
+    list.iter_mut()
+        .enumerate()
+        .filter(|(_, message)| message.role.as_deref() == Some("user"))
+        .flat_map(|(at, message)| {
+            let parts = match &mut message.content {
+                TextOr::List(parts) => parts.as_mut_slice(),
+                TextOr::Nothing | TextOr::Text(_) => &mut [],
+            };
+            parts.iter_mut().enumerate().filter_map(move |(index, part)| {
+                let (ImageUrl::Object { url } | ImageUrl::Text(url)) = part.image_url.as_mut()?;
+                let param = format!("messages[{at}].content[{index}].image_url");
+                (part.kind == "image_url").then_some((param, url))
+            })
+        })
+}
+
+/// The conversation as choices of an answer.
+pub(super) fn told(messages: &TextOr<WireMessage>) -> Vec<Value> {
+    let choice = |index: usize, role: Option<&str>, content: Value| {
+        let message = json!({ "role": role, "content": content, "refusal": null });
+        json!({ "index": index, "message": message, "logprobs": null, "finish_reason": "stop" })
+    };
+    match messages {
+        TextOr::Nothing => Vec::new(),
+        TextOr::Text(text) => vec![choice(0, Some("user"), json!(text))],
+        TextOr::List(list) => {
+            let content = |content: &TextOr<Part>| match content {
+                TextOr::Nothing => Value::Null,
+                TextOr::Text(text) => json!(text),
+                TextOr::List(parts) => {
+                    let texts = parts.iter().filter_map(|part| part.text.as_deref());
+                    json!(texts.collect::<Vec<_>>().join("\n"))
+                }
+            };
+            let told = list.iter().enumerate();
+            told.map(|(at, message)| choice(at, message.role.as_deref(), content(&message.content)))
+                .collect()
+        }
+    }
 }
 
 /// The conversation that the messages are.
@@ -138,8 +195,8 @@ fn content(parts: Vec<Part>, role: Role, param: &str) -> Result<(String, Vec<Ima
                     return Err(HttpError::missing(&param("image_url")));
                 };
                 images.push(picture(url).ok_or_else(|| {
-                    let message = "images come with the call, as data:image/…;base64 URLs: none is \
-                        fetched from elsewhere";
+                    let message = "an image is a data:image/…;base64 URL, or an https address where \
+                        server.images.fetch allows that";
                     HttpError::parameter(&param("image_url"), message).with_code("invalid_image")
                 })?);
             }

@@ -1,15 +1,12 @@
-//! The parameters of a call by name, each with its type and its range.
+//! What the parameters of a call mean: how its answer is drawn, and what a server is asked for.
 
 use anima_provider::Sampling;
 use serde_json::{Map, Value};
 
-use super::HttpError;
-
-/// Most stop strings of a call.
-const MOST_STOPS: usize = 4;
+use super::{super::parameters::Parameters, HttpError};
 
 /// What has a meaning here, beside what is [`HANDED_ON`] and what is [`REFUSED`].
-const KNOWN: [&str; 29] = [
+const KNOWN: [&str; 34] = [
     "model",
     "stream",
     "stream_options",
@@ -39,6 +36,11 @@ const KNOWN: [&str; 29] = [
     "modalities",
     "num_beams",
     "beam_width",
+    "suffix",
+    "echo",
+    "raw",
+    "encoding_format",
+    "dimensions",
 ];
 
 /// What servers know and the local engine does not, each with the value that changes nothing and is
@@ -65,6 +67,11 @@ const HANDED_ON: [(&str, &str); 19] = [
     ("guided_grammar", "null"),
 ];
 
+/// Why there are no more candidates than answers.
+const NO_BEAMS: &str = "is not supported: there is no beam search here, and no choice among more \
+    answers than are given; ask for n answers, or name a provider of kind openai whose server has \
+    use_beam_search";
+
 /// What would change the answer and cannot be done here, with the way out.
 const REFUSED: [(&str, &str); 4] = [
     ("functions", "functions are the old form of tools: send tools"),
@@ -73,82 +80,16 @@ const REFUSED: [(&str, &str); 4] = [
     ("web_search_options", "nobody searches the web here: leave web_search_options out"),
 ];
 
-/// The parameters of a call that are not `null`.
-#[derive(Debug, Default)]
-pub(super) struct Parameters(Map<String, Value>);
-
 impl Parameters {
     /// Whether a parameter of this name has a meaning.
-    pub(super) fn knows(name: &str) -> bool {
+    pub(in crate::surface) fn knows(name: &str) -> bool {
         KNOWN.contains(&name)
             || HANDED_ON.iter().any(|(known, _)| *known == name)
             || REFUSED.iter().any(|(known, _)| *known == name)
     }
 
-    /// Keeps a parameter; `null` is the same as none.
-    pub(super) fn put(&mut self, name: String, value: Value) {
-        if value.is_null() {
-            self.0.remove(&name);
-        } else {
-            self.0.insert(name, value);
-        }
-    }
-
-    /// A parameter of any type.
-    pub(super) fn any(&mut self, name: &str) -> Option<Value> {
-        self.0.remove(name)
-    }
-
-    /// A parameter that is a text.
-    pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, HttpError> {
-        match self.any(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(HttpError::wrong_type(name, "a text")),
-        }
-    }
-
-    /// A parameter that is `true` or `false`.
-    pub(super) fn truth(&mut self, name: &str) -> Result<Option<bool>, HttpError> {
-        match self.any(name) {
-            None => Ok(None),
-            Some(Value::Bool(truth)) => Ok(Some(truth)),
-            Some(_) => Err(HttpError::wrong_type(name, "true or false")),
-        }
-    }
-
-    /// A parameter that is a whole number in a range.
-    pub(super) fn whole(
-        &mut self,
-        name: &str,
-        least: i64,
-        most: i64,
-    ) -> Result<Option<i64>, HttpError> {
-        let Some(value) = self.any(name) else { return Ok(None) };
-        let number = value.as_i64();
-        // What is larger than any of these numbers is as good as the largest.
-        let number = number.or_else(|| value.as_u64().map(|_| i64::MAX));
-        let number = number.ok_or_else(|| HttpError::wrong_type(name, "a whole number"))?;
-        if (least..=most).contains(&number) {
-            return Ok(Some(number));
-        }
-        let range = match most {
-            i64::MAX => format!("at least {least}"),
-            most => format!("{least} to {most}"),
-        };
-        Err(HttpError::parameter(name, format!("{name} must be {range}")))
-    }
-
-    fn number(&mut self, name: &str) -> Result<Option<f64>, HttpError> {
-        match self.any(name) {
-            None => Ok(None),
-            Some(Value::Number(number)) => Ok(number.as_f64()),
-            Some(_) => Err(HttpError::wrong_type(name, "a number")),
-        }
-    }
-
     /// How the answer is drawn.
-    pub(super) fn sampling(&mut self) -> Result<Sampling, HttpError> {
+    pub(in crate::surface) fn sampling(&mut self) -> Result<Sampling, HttpError> {
         let count = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
         // The second one is the name that it had before; callers of either mean the same.
         let limit = self.whole("max_completion_tokens", 1, i64::MAX)?;
@@ -174,31 +115,14 @@ impl Parameters {
         Ok(sampling)
     }
 
-    fn stop(&mut self) -> Result<Vec<String>, HttpError> {
-        let wrong = || HttpError::wrong_type("stop", "a text or a list of texts");
-        let texts = match self.any("stop") {
-            None => Vec::new(),
-            Some(Value::String(text)) => vec![text],
-            Some(Value::Array(texts)) => {
-                let texts = texts.into_iter().map(|text| match text {
-                    Value::String(text) => Ok(text),
-                    _ => Err(wrong()),
-                });
-                texts.collect::<Result<_, _>>()?
-            }
-            Some(_) => return Err(wrong()),
-        };
-        if texts.len() > MOST_STOPS {
-            return Err(HttpError::parameter("stop", "stop must be at most 4 texts"));
-        }
-        Ok(texts)
-    }
-
-    /// What is asked of a server, without what changes nothing.
+    /// What is asked of a server, without what changes nothing. `choices` answers are wanted.
     ///
     /// # Errors
     /// When there is something that nobody here can do.
-    pub(super) fn handed_on(&mut self) -> Result<Map<String, Value>, HttpError> {
+    pub(in crate::surface) fn handed_on(
+        &mut self,
+        choices: u32,
+    ) -> Result<Map<String, Value>, HttpError> {
         for (name, way_out) in REFUSED {
             if self.any(name).is_some() {
                 return Err(HttpError::unsupported(name, way_out));
@@ -213,10 +137,9 @@ impl Parameters {
                 "there is text here and nothing else",
             ));
         }
-        for name in ["best_of", "num_beams", "beam_width"] {
-            if self.whole(name, 1, i64::MAX)?.is_some_and(|number| number > 1) {
-                let way_out = "is not supported: there is no beam search here; ask for n answers";
-                return Err(HttpError::unsupported(name, format!("{name} {way_out}")));
+        for (name, most) in [("best_of", choices), ("num_beams", 1), ("beam_width", 1)] {
+            if self.whole(name, 1, i64::MAX)?.is_some_and(|number| number > i64::from(most)) {
+                return Err(HttpError::unsupported(name, format!("{name} {NO_BEAMS}")));
             }
         }
         let mut further = Map::new();
@@ -279,8 +202,8 @@ mod tests {
             "seed": null, "logit_bias": {}, "parallel_tool_calls": true, "length_penalty": 1.0,
             "use_beam_search": false, "best_of": 1, "stop_token_ids": [], "modalities": ["text"],
         });
-        assert!(parameters(&neutral).handed_on().unwrap().is_empty());
+        assert!(parameters(&neutral).handed_on(1).unwrap().is_empty());
         let asked = json!({ "seed": 0, "length_penalty": 1.5, "ignore_eos": true });
-        assert_eq!(Value::Object(parameters(&asked).handed_on().unwrap()), asked);
+        assert_eq!(Value::Object(parameters(&asked).handed_on(1).unwrap()), asked);
     }
 }

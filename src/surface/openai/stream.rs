@@ -6,13 +6,17 @@ use actix_web::{
     HttpResponse,
     web::{Bytes, Data},
 };
-use anima_provider::TokenLogprob;
+use anima_provider::{TokenLogprob, ToolDelta, Usage};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use tokio::time::timeout;
 
 use super::{
-    super::House, HttpError, answers::Answers, call::Call, chunk::ChunkWriter, finish_reason,
+    super::{House, answers::Answers},
+    HttpError,
+    call::Call,
+    chunk::ChunkWriter,
+    finish_reason,
 };
 use crate::turn::{TurnEvent, pipeline::Place};
 
@@ -23,7 +27,31 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 /// Bytes after which no more is put into one piece, however much there is.
 const PIECE: usize = 16 * 1024;
 
-/// Answers with a stream.
+/// Writes what happens into a buffer, which is taken whenever there is something in it.
+pub(super) trait Writer: 'static {
+    /// Begins an answer of this model.
+    fn begin(&mut self, choice: u32, model: &str);
+    /// A piece of the answer, with the tokens that it is made of.
+    fn text(&mut self, choice: u32, text: &str, logprobs: &[TokenLogprob]);
+    /// A piece of the reasoning.
+    fn reasoning(&mut self, choice: u32, text: &str);
+    /// A piece of a function call.
+    fn tool(&mut self, choice: u32, delta: &ToolDelta);
+    /// The end of an answer; `logprobs` are those that had no text any more.
+    fn finish(&mut self, choice: u32, reason: &str, logprobs: &[TokenLogprob]);
+    /// The end of the stream, and what it cost.
+    fn done(&mut self, usage: Option<Usage>);
+    /// A failure in the middle, after which nothing comes.
+    fn error(&mut self, error: &HttpError);
+    /// A sign of life.
+    fn wait(&mut self);
+    /// How many bytes there are to take.
+    fn len(&self) -> usize;
+    /// What was written since the last time.
+    fn take(&mut self) -> Bytes;
+}
+
+/// Answers with a stream of chunks of a conversation.
 ///
 /// # Errors
 /// When it comes to nothing before anything was said.
@@ -32,10 +60,23 @@ pub(super) async fn respond(
     call: Call,
     place: Place,
 ) -> Result<HttpResponse, HttpError> {
-    let id = format!("chatcmpl-{}", call.id);
+    let id = format!("chatcmpl-{}", call.asking.id);
     let writer = ChunkWriter::new(id, Timestamp::now().as_second(), call.with_usage);
-    let request_id = call.id.to_string();
-    let mut answers = Answers::begin(house, call, place);
+    tell(house, call, place, writer).await
+}
+
+/// Answers with a stream, as `writer` writes it.
+///
+/// # Errors
+/// When it comes to nothing before anything was said.
+pub(super) async fn tell(
+    house: Data<House>,
+    call: Call,
+    place: Place,
+    writer: impl Writer,
+) -> Result<HttpResponse, HttpError> {
+    let request_id = call.asking.id.to_string();
+    let mut answers = Answers::begin(house, call.asking, place);
     let ready = timeout(HEARTBEAT, first(&mut answers)).await;
     let ready = match ready {
         Ok(first) => first?,
@@ -66,9 +107,9 @@ async fn first(answers: &mut Answers) -> Result<Vec<TurnEvent>, HttpError> {
 }
 
 /// Answers on their way to a caller.
-struct Telling {
+struct Telling<W> {
     answers: Answers,
-    writer: ChunkWriter,
+    writer: W,
     /// What has come and is not written yet.
     ready: Vec<TurnEvent>,
     /// Tokens that wait for their text.
@@ -76,7 +117,7 @@ struct Telling {
     ended: bool,
 }
 
-impl Telling {
+impl<W: Writer> Telling<W> {
     /// The next piece: everything that is there when it is asked for. `None` after the end.
     async fn next(&mut self) -> Option<Bytes> {
         while self.writer.len() == 0 && !self.ended {
@@ -110,19 +151,16 @@ impl Telling {
             }
             TurnEvent::Logprobs(tokens) => self.logprobs.extend(tokens),
             TurnEvent::Delta(text) => {
-                let logprobs = mem::take(&mut self.logprobs);
-                let logprobs = (!logprobs.is_empty()).then_some(logprobs);
-                self.writer.text(choice, &text, logprobs.as_deref());
+                self.writer.text(choice, &text, &mem::take(&mut self.logprobs));
             }
             TurnEvent::Tool(delta) => self.writer.tool(choice, &delta),
             // A persona's is its own.
-            TurnEvent::Reasoning(text) if self.answers.call.persona().is_none() => {
+            TurnEvent::Reasoning(text) if self.answers.asking.persona().is_none() => {
                 self.writer.reasoning(choice, &text);
             }
             TurnEvent::Finished(outcome) => {
                 let logprobs = mem::take(&mut self.logprobs);
-                let logprobs = (!logprobs.is_empty()).then_some(logprobs);
-                self.writer.finish(choice, finish_reason(outcome.reason), logprobs.as_deref());
+                self.writer.finish(choice, finish_reason(outcome.reason), &logprobs);
                 self.answers.add(outcome.usage);
                 if !self.answers.go_on() {
                     self.writer.done(self.answers.usage());

@@ -6,7 +6,7 @@ use anima_provider::{Tool, ToolChoice};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{HttpError, parameters::Parameters};
+use super::{super::parameters::Parameters, HttpError};
 
 /// Most tools of a call.
 const MOST_TOOLS: usize = 128;

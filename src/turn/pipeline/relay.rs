@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use anima_provider::Request;
+use anima_provider::{Capabilities, Input, Request};
 use tokio::runtime::Handle;
 use tracing::info_span;
 
 use super::{Conversation, Place, TurnStream, errand::Errand};
 use crate::{
+    history::SessionSettings,
     registry::Entry,
-    turn::{TurnError, TurnErrorCode, TurnId, stages::Stages},
+    turn::{TurnError, TurnErrorCode, TurnId, prompt::Ingredients, stages::Stages},
 };
 
 /// A request that is passed through: no persona, no style, no memory, and an answer that is neither
@@ -22,25 +23,59 @@ pub struct Relay {
     pub provider: Option<String>,
     /// What is asked; shared, as it may hold whole pictures and be asked several times.
     pub request: Arc<Request>,
+    /// What is asked in its place of those who cannot take the request's input.
+    pub otherwise: Option<Arc<Input>>,
 }
 
 impl Relay {
+    /// The same request for everybody.
+    pub fn new(id: TurnId, provider: Option<String>, request: Arc<Request>) -> Self {
+        Self { id, provider, request, otherwise: None }
+    }
+
     /// The request as this provider gets it.
     ///
     /// # Errors
     /// When it cannot do something that is asked for; another one may.
     pub(super) fn prepare(&self, entry: &Entry) -> Result<(Request, Stages), TurnError> {
         let capabilities = entry.provider.capabilities();
-        if let Some(feature) = capabilities.lacks(&self.request) {
+        let mut request = Request::clone(&self.request);
+        if let Some(otherwise) =
+            self.otherwise.as_ref().filter(|_| !capabilities.takes(&request.input))
+        {
+            request.input = Input::clone(otherwise);
+        }
+        if let Some(feature) = capabilities.lacks(&request) {
             let message =
                 format!("the provider {} does not support {feature}", entry.provider.name());
             return Err(TurnError::new(TurnErrorCode::Unsupported, message));
         }
-        Ok((Request::clone(&self.request), Stages::for_relay(capabilities.verbatim)))
+        Ok((request, Stages::for_relay(capabilities.verbatim)))
     }
 }
 
+/// The style by which a model that only takes conversations goes on with a text.
+const CONTINUE: &str = "continue";
+
 impl Conversation {
+    /// What a model that only takes conversations is asked, so that it goes on with `text`. `None` where
+    /// the prompts have no words for that.
+    pub fn continuation(&self, text: &str) -> Option<Input> {
+        let lineup = self.lineup();
+        let (persona, _) = lineup.chosen(&SessionSettings::default());
+        let prompts = lineup.prompts();
+        let ingredients = Ingredients {
+            persona: prompts.persona(persona).ok()?,
+            style: prompts.style(CONTINUE).ok()?,
+            earlier: &[],
+            knowledge: &[],
+            said: text,
+            images: &[],
+        };
+        let capabilities = Capabilities { chat: true, ..Capabilities::default() };
+        Some(ingredients.prompt(prompts, &capabilities).ok()?.input)
+    }
+
     /// Passes a request through. As with [`Conversation::run`], dropping the stream stops it; the
     /// commit point is the first thing that the caller gets to see. Must be called on a runtime.
     pub fn relay(self: &Arc<Self>, relay: Relay, place: Place) -> TurnStream {
