@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tracing::info;
 
 use crate::{
+    access::Gate,
     history::{
         HistoryStore,
         embedded::{EmbeddedOptions, EmbeddedStore},
@@ -28,7 +29,7 @@ use crate::{
     session::Directory,
     settings::{HistorySettings, Settings, StoreKind},
     surface::{
-        self, Admin, House, Service,
+        self, Admin, Door, House, Service,
         connection::{self, Connections},
     },
     telemetry,
@@ -61,9 +62,11 @@ impl Application {
     pub async fn build(settings: Settings) -> anyhow::Result<Self> {
         let Ground { listeners, prompts, store } = Ground::prepare(&settings)?;
         let max_turns = settings.server.max_turns;
+        let gate = Arc::new(Gate::new(&settings)?);
         let beginning = Beginning::load(&settings, prompts).await?;
-        let (conversation, reloader) = beginning.begin(|it| it.with_max_turns(max_turns));
-        Self::wire(settings, listeners, store, conversation, Some(reloader))
+        let (conversation, reloader) =
+            beginning.begin(Arc::clone(&gate), |it| it.with_max_turns(max_turns));
+        Self::wire(settings, listeners, store, conversation, gate, Some(reloader))
     }
 
     /// The same with providers that are ready already.
@@ -75,7 +78,8 @@ impl Application {
         let (persona, asking) = (&settings.turn.persona, settings.turn.asking());
         let lineup = Lineup::new(registry, Arc::new(prompts), persona, asking)?;
         let conversation = Conversation::new(lineup).with_max_turns(settings.server.max_turns);
-        Self::wire(settings, listeners, store, Arc::new(conversation), None)
+        let gate = Arc::new(Gate::new(&settings)?);
+        Self::wire(settings, listeners, store, Arc::new(conversation), gate, None)
     }
 
     fn wire(
@@ -83,10 +87,12 @@ impl Application {
         listeners: Vec<TcpListener>,
         store: Arc<dyn HistoryStore>,
         conversation: Arc<Conversation>,
+        gate: Arc<Gate>,
         reloader: Option<Arc<Reloader>>,
     ) -> anyhow::Result<Self> {
         let metrics = telemetry::install_metrics()?;
         let admin = Admin::new(settings.admin_key()?, reloader.clone());
+        let door = Door::new(gate, &settings.access);
         let directory = Directory::new(
             store,
             Arc::clone(&conversation),
@@ -107,11 +113,13 @@ impl Application {
             metrics.clone(),
             service.subscribe(),
             admin,
+            door,
         ));
         let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let mut server = HttpServer::new(move || {
             App::new()
                 .app_data(house.clone())
+                .wrap(from_fn(surface::access::guard))
                 .wrap(from_fn(surface::origin::guard))
                 .wrap(from_fn(surface::panic_guard::guard))
                 .wrap(from_fn(connection::watch))

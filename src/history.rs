@@ -18,7 +18,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::turn::{Earlier, Outcome, Sentence, SessionId, Task, TurnError, TurnId, Verdict};
+use crate::turn::{
+    Earlier, Outcome, Sentence, SessionId, Task, Tenant, TurnError, TurnId, Verdict,
+};
 
 /// A turn about to begin.
 #[derive(Debug, Clone, PartialEq)]
@@ -359,8 +361,13 @@ pub trait HistoryStore: Send + Sync {
         settings: &SessionSettings,
     ) -> Result<SessionRecord, HistoryError>;
 
-    /// Sessions, the one last used first, at most `limit` of them after skipping `skip`.
-    async fn list(&self, skip: usize, limit: usize) -> Result<Vec<SessionRecord>, HistoryError>;
+    /// Sessions of a tenant, the one last used first, at most `limit` of them after skipping `skip`.
+    async fn list(
+        &self,
+        tenant: &Tenant,
+        skip: usize,
+        limit: usize,
+    ) -> Result<Vec<SessionRecord>, HistoryError>;
 
     /// Gives a session a name; that is not a use of it.
     ///

@@ -9,7 +9,7 @@
 //!  wire ─ surface: parse ─▶ Turn ─▶ session ─▶ history.begin   (atomic, durable)
 //!    ─▶ Accepted
 //!    registry.pick ─▶ prompt (persona, style, knowledge, history that fits) ─▶ provider.generate
-//!      ─▶ think ─▶ cut ─▶ emotion ─▶ sentence ─▶ brevity ─▶ check ─▶ speech
+//!      ─▶ think ─▶ cut ─▶ emotion ─▶ filter ─▶ sentence ─▶ brevity ─▶ check ─▶ speech
 //!    ─▶ history.finish ─▶ Finished
 //!  wire ◀─ surface: translate ◀─ session log ◀─ TurnEvent:
 //!    Accepted · Queued* · Started · (Delta · Sentence · Verdict)* · Finished | Failed
@@ -21,6 +21,7 @@
 //! |---|---|
 //! | [`app`] | the service as a whole: binds, wires, drains |
 //! | [`settings`] | the settings tree |
+//! | [`access`] | who may call, and how much: keys, tenants, limits |
 //! | [`telemetry`] | log lines and metrics |
 //! | [`registry`] | the providers by name; the only one that names concrete ones |
 //! | [`reload`] | brings a changed configuration into the running service |
@@ -39,6 +40,7 @@
 //! Dependencies point one way: `surface → session → turn::pipeline → {registry, history, the
 //! stages} → the vocabulary`.
 
+pub mod access;
 pub mod app;
 pub mod chat;
 pub mod convert;

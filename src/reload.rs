@@ -18,6 +18,7 @@ use tokio::{
 use tracing::{debug, error, info, warn};
 
 use crate::{
+    access::Gate,
     registry::{Coming, Difference, Pool, RegistryError, load, retire},
     settings::{AskSettings, Settings, SettingsError},
     turn::{
@@ -75,6 +76,7 @@ pub struct Report {
 /// Brings changes of the configuration into the running service.
 pub struct Reloader {
     conversation: Arc<Conversation>,
+    gate: Arc<Gate>,
     state: Mutex<State>,
     /// Held while a model is loaded: one at a time, each with the memory that the others leave.
     loader: Mutex<()>,
@@ -122,15 +124,16 @@ impl Beginning {
         Ok(Self { lineup, state })
     }
 
-    /// A conversation that begins with this, and what brings changes into it. `change` finishes the
-    /// conversation.
+    /// A conversation that begins with this, and what brings changes into it and into the `gate`.
+    /// `change` finishes the conversation.
     pub(crate) fn begin(
         self,
+        gate: Arc<Gate>,
         change: impl FnOnce(Conversation) -> Conversation,
     ) -> (Arc<Conversation>, Arc<Reloader>) {
         let conversation = Arc::new(change(Conversation::new(self.lineup)));
         let (state, loader) = (Mutex::new(self.state), Mutex::default());
-        (Arc::clone(&conversation), Arc::new(Reloader { conversation, state, loader }))
+        (Arc::clone(&conversation), Arc::new(Reloader { conversation, gate, state, loader }))
     }
 }
 
@@ -167,6 +170,7 @@ impl Reloader {
             Ok::<_, ReloadError>((Prompts::load(&folder)?, files::content_of(&folder), settings))
         });
         let (prompts, content, settings) = read.await.map_err(|_| ReloadError::GivenUp)??;
+        let access = self.gate.next(&settings)?;
         let needs_restart = difference::needs_restart(&state.started, &settings);
         let (mut pool, difference) = state.pool.next(&settings)?;
         // Whoever was made the default by hand stays it until the configuration says otherwise.
@@ -193,6 +197,7 @@ impl Reloader {
             ..Report::of(&difference)
         };
         self.conversation.exchange(next);
+        access.take_effect();
         self.let_go(state.pool.gone(&pool));
         let started = state.started.clone();
         *state = State { settings, started, pool, prompts: content, switched };
@@ -309,8 +314,10 @@ impl Report {
     }
 }
 
-/// Whether who is asked, and how, is different in ways that make no provider different.
+/// Whether who is asked and how, or who may call, is different in ways that make no provider different.
 fn is_different(before: &Settings, after: &Settings) -> bool {
+    let let_in =
+        |settings: &Settings| serde_json::to_value((&settings.keys, &settings.access)).ok();
     let asked = |settings: &Settings| -> (AskSettings, Vec<String>, String, Vec<_>) {
         let turn = &settings.turn;
         let providers = settings.enabled_providers().map(|(name, provider)| {
@@ -318,7 +325,7 @@ fn is_different(before: &Settings, after: &Settings) -> bool {
         });
         (turn.asking(), turn.fallback.clone(), turn.persona.clone(), providers.collect())
     };
-    asked(before) != asked(after)
+    asked(before) != asked(after) || let_in(before) != let_in(after)
 }
 
 fn tell(report: &Report) {

@@ -3,6 +3,7 @@
 //! Every key is documented where an operator meets it, in `config/base.toml`. A key that is not
 //! known is an error that names its nearest neighbour.
 
+mod access;
 mod asking;
 mod error;
 mod history;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tracing_subscriber::EnvFilter;
 
+pub use access::{AccessSettings, KeySettings, LimitSettings, WhoReads};
 pub use asking::{AskSettings, BreakerSettings, RetrySettings};
 pub use error::SettingsError;
 pub(crate) use error::{unknown_name, without_values};
@@ -36,6 +38,12 @@ pub use surfaces::{ImageSettings, OpenAiSurfaceSettings, PictureSources};
 pub struct Settings {
     /// Where and how the service listens.
     pub server: ServerSettings,
+    /// Who may call, and how much.
+    #[serde(default)]
+    pub access: AccessSettings,
+    /// The keys of callers by name.
+    #[serde(default)]
+    pub keys: BTreeMap<String, KeySettings>,
     /// Where and how long conversations are kept.
     pub history: HistorySettings,
     /// What holds for every session.
@@ -75,7 +83,7 @@ pub struct ServerSettings {
     pub port: u16,
     /// Further addresses to bind, such as the ports that old callers have built in.
     pub listen: Vec<SocketAddr>,
-    /// Allows an address that others can reach, although there are no API keys yet.
+    /// Allows an address that others can reach, although whoever calls needs no key.
     pub open: bool,
     /// The variable that holds the key of those who may call `/admin/…`.
     pub admin_key_env: Option<String>,
@@ -276,6 +284,11 @@ impl Settings {
         found.map(Some).map_err(|message| SettingsError::value(key, message))
     }
 
+    /// Whether nobody gets in without a key.
+    pub fn asks_for_keys(&self) -> bool {
+        !self.keys.is_empty() && !self.access.anonymous
+    }
+
     /// The provider that answers when nobody in particular is asked, by its own name.
     pub fn default_provider(&self) -> &str {
         let wanted = &self.turn.provider;
@@ -308,8 +321,9 @@ impl Settings {
         let further = self.server.listen.iter().map(|address| ("server.listen", address.ip()));
         let hosts = iter::once(("server.host", self.server.host)).chain(further);
         for (key, host) in hosts {
-            if !host.is_loopback() && !self.server.open {
-                let way_out = "can be reached from elsewhere; set server.open = true to allow that";
+            if !host.is_loopback() && !self.server.open && !self.asks_for_keys() {
+                let way_out = "can be reached from elsewhere, and callers need no key; add [keys.NAME], or set \
+                               server.open = true to allow that";
                 return refuse(key, format!("{host} {way_out}"));
             }
         }

@@ -14,6 +14,7 @@
 //! An adapter has wire structs, two conversions and short handlers. Whatever needs a decision is
 //! decided in `turn` or `session`.
 
+pub mod access;
 mod admin;
 mod answers;
 mod body;
@@ -34,6 +35,7 @@ mod rest;
 mod scalar;
 mod socket;
 
+pub use access::Door;
 pub use admin::Admin;
 
 use std::sync::{
@@ -70,6 +72,8 @@ pub struct House {
     sockets: Arc<AtomicUsize>,
     /// What operators may do.
     admin: Admin,
+    /// Where callers come in.
+    door: Door,
     /// Whom callers of Linly-Talker's APIs get.
     linly: linly::Selected,
     /// Fetches what callers show by its address.
@@ -85,10 +89,22 @@ impl House {
         metrics: PrometheusHandle,
         service: watch::Receiver<Service>,
         admin: Admin,
+        door: Door,
     ) -> Self {
         let (sockets, linly) = (Arc::default(), linly::Selected::default());
         let pictures = Arc::new(PictureFetcher::new(server.images.clone()));
-        Self { directory, conversation, server, metrics, service, sockets, admin, linly, pictures }
+        Self {
+            directory,
+            conversation,
+            server,
+            metrics,
+            service,
+            sockets,
+            admin,
+            door,
+            linly,
+            pictures,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ pub mod brevity;
 pub mod check;
 pub mod cut;
 pub mod emotion;
+pub mod filter;
 pub mod knowledge;
 pub mod pipeline;
 pub mod prompt;
@@ -17,9 +18,11 @@ pub mod stages;
 pub mod think;
 
 mod id;
+mod tenant;
 mod words;
 
-pub use id::{InvalidId, SessionId, TurnId};
+pub use id::{InvalidId, TurnId};
+pub use tenant::{InvalidTenant, SessionId, Tenant};
 pub use words::{InvalidText, UserText};
 
 use anima_provider::{Image, Sampling, TokenLogprob, ToolDelta, Usage};
@@ -330,6 +333,10 @@ pub enum TurnErrorCode {
     Refused,
     /// Too much is asked at present: come back later.
     Overloaded,
+    /// The caller asks more often than it may: come back later.
+    RateLimited,
+    /// The caller has used up what it may in a day.
+    QuotaExceeded,
     /// The provider's key is missing or refused: an operator must act.
     #[serde(rename = "provider_auth")]
     ProviderUnauthorized,

@@ -11,6 +11,7 @@ use std::{
 };
 
 use anima::{
+    access::Claim,
     history::SessionSettings,
     registry::Registry,
     settings::AskSettings,
@@ -214,7 +215,8 @@ impl Arms {
             settings: SessionSettings::default(),
             lane: LaneId("bench".to_owned()),
         };
-        let mut stream = self.conversation.run(job, self.conversation.admit()?);
+        let mut stream =
+            self.conversation.run(job, self.conversation.admit(&Claim::of_the_house())?);
         while let Some(events) = stream.next().await {
             match events.into_iter().last() {
                 Some(TurnEvent::Finished(outcome)) => {

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anima::{
+    access::Claim,
     history::{
         Replaces, SessionSettings,
         embedded::{EmbeddedOptions, EmbeddedStore},
@@ -127,7 +128,7 @@ async fn turns(plan: &Plan, answer: &Answer) -> anyhow::Result<Cost> {
                 settings: SessionSettings::default(),
                 lane: LaneId("bench".to_owned()),
             };
-            let mut stream = conversation.run(job, conversation.admit()?);
+            let mut stream = conversation.run(job, conversation.admit(&Claim::of_the_house())?);
             let mut last = Vec::new();
             while let Some(events) = stream.next().await {
                 last = events;
@@ -164,7 +165,12 @@ async fn sessions(plan: &Plan, answer: &Answer) -> anyhow::Result<Cost> {
 /// Hands a turn to the session and reads its events to the last one.
 async fn ask(session: &Session, answer: &Answer) -> anyhow::Result<()> {
     let mut head = session.log().watch();
-    let submission = Submission { turn: turn(answer)?, replaces: Replaces::Nothing, heard: None };
+    let submission = Submission {
+        turn: turn(answer)?,
+        replaces: Replaces::Nothing,
+        heard: None,
+        claim: Claim::of_the_house(),
+    };
     let mut next = session.submit(submission).await?.from;
     loop {
         head.mark_unchanged();

@@ -27,6 +27,7 @@ use super::{
     progress,
 };
 use crate::{
+    access::Claim,
     history::SessionSettings,
     settings::Settings,
     turn::{
@@ -191,7 +192,7 @@ impl<'a> Leading<'a> {
         record.fewer_than = conversation.limit(&turn, settings)?;
         let shown = conversation.turns_shown(&turn, settings)?;
         let earlier = self.earlier[self.earlier.len().saturating_sub(shown)..].to_vec();
-        let place = conversation.admit()?;
+        let place = conversation.admit(&Claim::of_the_house())?;
         let lane = LaneId(self.dialogue.id.clone());
         let job = Job { turn, earlier, settings: settings.clone(), lane };
         let mut events = conversation.run(job, place);

@@ -16,8 +16,8 @@ use super::{
     Answer, Begun, Exchange, HistoryStore, NewTurn, Opened, Replaces, SessionSettings, Settlement,
 };
 use crate::turn::{
-    Emotion, EndReason, Outcome, Sentence, SessionId, Task, Timing, TurnError, TurnErrorCode,
-    TurnId, UserText,
+    Emotion, EndReason, Outcome, Sentence, SessionId, Task, Tenant, Timing, TurnError,
+    TurnErrorCode, TurnId, UserText,
 };
 
 /// Makes a test of each check, with stores from the function named.
@@ -80,6 +80,7 @@ macro_rules! check_contract {
             sessions:
                 a_session_that_is_there_is_created_as_it_is
                 the_session_last_used_is_listed_first
+                sessions_of_another_tenant_do_not_exist
                 a_session_is_renamed_and_configured
                 a_cleared_session_is_empty_and_still_there
                 a_deleted_session_is_gone

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::{EventLog, Playback};
 use crate::{
+    access::Claim,
     history::{Exchange, HistoryError, Replaces, SessionSettings},
     turn::{SessionId, Turn, TurnError, TurnId},
 };
@@ -55,6 +56,8 @@ pub struct Submission {
     pub replaces: Replaces,
     /// What was heard of the answer before, when the client says so.
     pub heard: Option<String>,
+    /// What whoever asks may use.
+    pub claim: Claim,
 }
 
 /// A turn that the session has taken.

@@ -32,7 +32,7 @@ pub enum SettingsError {
 
 impl SettingsError {
     /// A value of this key is not legal.
-    pub(super) fn value(key: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn value(key: &str, message: impl Into<String>) -> Self {
         Self::Value { key: key.to_owned(), message: message.into() }
     }
 }

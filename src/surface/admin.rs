@@ -56,7 +56,12 @@ impl Admin {
 
     /// Whether a caller may change who answers old callers: from this machine, or with the key.
     pub(super) fn lets_change(&self, request: &HttpRequest) -> bool {
-        is_near(request) || self.key.as_ref().is_some_and(|key| shows_key(request, key))
+        is_near(request) || self.knows(request)
+    }
+
+    /// Whether a call shows the admin key.
+    pub(super) fn knows(&self, request: &HttpRequest) -> bool {
+        self.key.as_ref().is_some_and(|key| shows_key(request, key))
     }
 
     fn reloader(&self) -> Result<&Arc<Reloader>, HttpError> {

@@ -7,9 +7,12 @@ use actix_web::web::Data;
 use anima_provider::{TokenLogprob, ToolDelta, Usage};
 
 use super::{House, error::HttpError};
-use crate::turn::{
-    EndReason, TurnError, TurnErrorCode, TurnEvent, TurnId,
-    pipeline::{Conversation, Job, Place, Relay, TurnStream},
+use crate::{
+    access::Claim,
+    turn::{
+        EndReason, TurnError, TurnErrorCode, TurnEvent, TurnId,
+        pipeline::{Conversation, Job, Place, Relay, TurnStream},
+    },
 };
 
 /// Most answers to one question of a call.
@@ -74,14 +77,17 @@ pub(super) struct Answers {
     pub(super) choice: u32,
     /// `None` when all have been given.
     stream: Option<TurnStream>,
+    /// On whose account they are given.
+    claim: Claim,
     usage: Option<Usage>,
 }
 
 impl Answers {
     /// Begins the first answer.
     pub(super) fn begin(house: Data<House>, asking: Asking, place: Place) -> Self {
+        let claim = place.claim();
         let stream = asking.begin(0, &house.conversation, place);
-        Self { house, asking, choice: 0, stream, usage: None }
+        Self { house, asking, choice: 0, stream, claim, usage: None }
     }
 
     /// What the answer under way did next; its end is the last of it.
@@ -136,7 +142,7 @@ impl Answers {
         self.stream = None;
         if self.asking.question(self.choice) < self.asking.asked.len() {
             // The call has one place, which the answer before has just left.
-            let place = self.house.conversation.replace();
+            let place = self.house.conversation.replace(&self.claim);
             self.stream = self.asking.begin(self.choice, &self.house.conversation, place);
         }
         self.stream.is_some()

@@ -96,6 +96,13 @@ impl HttpError {
         if let Some(wait) = self.retry_after_ms {
             response.insert_header((header::RETRY_AFTER, wait.div_ceil(1000).clamp(1, 120)));
         }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        }
+        if self.code == "quota_exceeded" {
+            // Clients of OpenAI's API try again by themselves, which helps nobody before midnight.
+            response.insert_header(("x-should-retry", "false"));
+        }
         if self.leaves_body_unread() {
             response.force_close();
         }
@@ -161,6 +168,8 @@ impl From<TurnError> for HttpError {
             TurnErrorCode::ContextOverflow => (StatusCode::BAD_REQUEST, "context_length_exceeded"),
             TurnErrorCode::Refused => (StatusCode::BAD_REQUEST, "content_filter"),
             TurnErrorCode::Overloaded => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
+            TurnErrorCode::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
+            TurnErrorCode::QuotaExceeded => (StatusCode::TOO_MANY_REQUESTS, "quota_exceeded"),
             TurnErrorCode::ProviderUnauthorized => (StatusCode::BAD_GATEWAY, "provider_auth"),
             TurnErrorCode::ProviderTimeout => (StatusCode::GATEWAY_TIMEOUT, "provider_timeout"),
             TurnErrorCode::ProviderUnavailable => {

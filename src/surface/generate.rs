@@ -28,11 +28,12 @@ use super::{
     parameters::Parameters,
     request,
 };
-use crate::session::CommandError;
+use crate::{access::Caller, session::CommandError};
 
 /// Answers a call of either server's.
 pub(super) async fn answer(
     house: Data<House>,
+    caller: Caller,
     request: HttpRequest,
     body: Body,
 ) -> Result<HttpResponse, HttpError> {
@@ -42,9 +43,9 @@ pub(super) async fn answer(
     let bytes = body.read(house.server.max_message_bytes).await?;
     let Fields { parameters, has_context, unknown } = request::whole(&bytes)?;
     if !has_context {
-        return vllm::answer(house, parameters, unknown).await;
+        return vllm::answer(house, &caller, parameters, unknown).await;
     }
-    let mut response = match generator::answer(house, parameters).await {
+    let mut response = match generator::answer(house, &caller, parameters).await {
         Ok(response) => response,
         Err(error) => actix_web::ResponseError::error_response(&error),
     };

@@ -24,6 +24,7 @@ use super::{
     request, rest,
 };
 use crate::{
+    access::Caller,
     history::{Replaces, SessionSettings},
     session::{CommandError, Submission},
     turn::{
@@ -64,8 +65,8 @@ struct Call {
 }
 
 /// Answers a call.
-pub(super) async fn answer(house: web::Data<House>, body: Body) -> HttpResponse {
-    match respond(&house, body).await {
+pub(super) async fn answer(house: web::Data<House>, caller: Caller, body: Body) -> HttpResponse {
+    match respond(&house, &caller, body).await {
         Ok(response) => {
             let time = Zoned::now().strftime("%Y-%m-%d %H:%M:%S").to_string();
             HttpResponse::Ok().json(json!({ "response": response, "status": 200, "time": time }))
@@ -80,7 +81,7 @@ pub(super) async fn answer(house: web::Data<House>, body: Body) -> HttpResponse 
     }
 }
 
-async fn respond(house: &House, body: Body) -> Result<String, HttpError> {
+async fn respond(house: &House, caller: &Caller, body: Body) -> Result<String, HttpError> {
     if !house.directory.is_open() {
         return Err(CommandError::ShuttingDown.into());
     }
@@ -89,24 +90,29 @@ async fn respond(house: &House, body: Body) -> Result<String, HttpError> {
     let turn = turn(call, house.linly.get())?;
     match session {
         Some(session) => {
-            let session = house.directory.open(&session);
-            let submitted = session
-                .submit(Submission { turn: turn.clone(), replaces: Replaces::Nothing, heard: None })
-                .await?;
+            let session = house.directory.open(&session.of(caller.tenant()));
+            let submission = Submission {
+                turn: turn.clone(),
+                replaces: Replaces::Nothing,
+                heard: None,
+                claim: caller.take_turn()?,
+            };
+            let submitted = session.submit(submission).await?;
             let told = rest::collect(session.log(), &turn.id, submitted.from).await?;
             Ok(told.outcome.text)
         }
-        None => stateless(house, turn).await,
+        None => stateless(house, caller, turn).await,
     }
 }
 
 /// Answers a turn that belongs to no session; it lives as long as its response.
-async fn stateless(house: &House, turn: Turn) -> Result<String, HttpError> {
+async fn stateless(house: &House, caller: &Caller, turn: Turn) -> Result<String, HttpError> {
+    house.conversation.vet(&turn, &SessionSettings::default())?;
     let shown = house.conversation.turns_shown(&turn, &SessionSettings::default())?;
     let mut earlier = turn.context.supplied.clone().unwrap_or_default();
     earlier.drain(..earlier.len().saturating_sub(shown));
     let lane = LaneId(turn.id.to_string());
-    let place = house.conversation.admit()?;
+    let place = house.conversation.admit(&caller.take_turn()?)?;
     let job = Job { turn, earlier, settings: SessionSettings::default(), lane };
     let mut stream = house.conversation.run(job, place);
     while let Some(events) = stream.next().await {

@@ -30,7 +30,7 @@ use actix_web::{
 };
 
 use super::{House, body::Body, error::HttpError};
-use crate::{session::CommandError, turn::EndReason};
+use crate::{access::Caller, session::CommandError, turn::EndReason};
 use body::CallBody;
 use call::Call;
 pub(super) use call::{Target, target};
@@ -47,13 +47,17 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 }
 
 /// Answers a call.
-async fn complete(house: Data<House>, body: Body) -> Result<HttpResponse, HttpError> {
+async fn complete(
+    house: Data<House>,
+    caller: Caller,
+    body: Body,
+) -> Result<HttpResponse, HttpError> {
     if !house.directory.is_open() {
         return Err(CommandError::ShuttingDown.into());
     }
     let bytes = body.read(house.server.max_message_bytes).await?;
     let mut body = CallBody::<WireMessage>::read(&bytes)?;
-    let place = house.conversation.admit()?;
+    let place = house.conversation.admit(&caller.take_turn()?)?;
     pictures::fetch(&house.pictures, &mut body.subject).await?;
     let told = house.server.openai.whole_conversation.then(|| messages::told(&body.subject));
     let call = Call::read(&house, body)?;

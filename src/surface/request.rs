@@ -9,6 +9,7 @@ use serde::{
 
 use super::{body::Body, error::HttpError};
 use crate::{
+    access::Caller,
     history::Replaces,
     session::Submission,
     turn::{Choice, Context, Task, Turn, TurnId, UserText},
@@ -99,8 +100,12 @@ pub(super) enum Purpose {
 }
 
 impl TurnFields {
-    /// The turn that the fields describe.
-    pub(super) fn submission(self, purpose: Purpose) -> Result<Submission, HttpError> {
+    /// The turn that the fields describe, on this caller's account.
+    pub(super) fn submission(
+        self,
+        purpose: Purpose,
+        caller: &Caller,
+    ) -> Result<Submission, HttpError> {
         let missing = || HttpError::parameter("text", "text is required");
         let sampling = self.sampling.unwrap_or_default();
         if let Err((param, range)) = sampling.validate() {
@@ -143,6 +148,7 @@ impl TurnFields {
                 Replaces::Nothing
             },
             heard: self.heard,
+            claim: caller.take_turn()?,
         })
     }
 }

@@ -21,6 +21,7 @@ use super::{
     request::{self, Purpose, TurnFields},
 };
 use crate::{
+    access::Caller,
     history::{SessionRecord, SessionSettings},
     session::{Entry, EventLog, Read, Session},
     turn::{Outcome, Sentence, SessionId, TurnError, TurnErrorCode, TurnEvent, TurnId, Verdict},
@@ -102,9 +103,9 @@ fn is_unseen(character: char) -> bool {
         || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
 }
 
-/// A session that is known.
-async fn known(house: &House, id: &str) -> Result<Session, HttpError> {
-    let id = SessionId::parse(id)?;
+/// A session of the caller's that is known.
+async fn known(house: &House, caller: &Caller, id: &str) -> Result<Session, HttpError> {
+    let id = caller.tenant().session(id)?;
     if house.directory.is_known(&id).await? {
         Ok(house.directory.open(&id))
     } else {
@@ -119,17 +120,21 @@ async fn record(house: &House, id: &SessionId) -> Result<SessionRecord, HttpErro
     })
 }
 
-async fn list(house: Data<House>, page: Query<Page>) -> Result<HttpResponse, HttpError> {
-    let sessions = house.directory.store().list(page.skip, page.limit()).await?;
+async fn list(
+    house: Data<House>,
+    caller: Caller,
+    page: Query<Page>,
+) -> Result<HttpResponse, HttpError> {
+    let sessions = house.directory.store().list(caller.tenant(), page.skip, page.limit()).await?;
     Ok(HttpResponse::Ok().json(json!({ "sessions": sessions })))
 }
 
-async fn create(house: Data<House>, body: Body) -> Result<HttpResponse, HttpError> {
+async fn create(house: Data<House>, caller: Caller, body: Body) -> Result<HttpResponse, HttpError> {
     let changes: Changes = request::optional_json(body, house.server.max_message_bytes).await?;
     let title = changes.title()?;
     let wanted = SessionSettings { persona: changes.persona, provider: changes.provider };
     let settings = house.conversation.with_changes(&SessionSettings::default(), wanted)?;
-    let id = SessionId::generate();
+    let id = caller.tenant().new_session();
     let store = house.directory.store();
     let mut record = store.create(&id, &settings).await?;
     if let Some(title) = title {
@@ -138,16 +143,22 @@ async fn create(house: Data<House>, body: Body) -> Result<HttpResponse, HttpErro
     Ok(HttpResponse::Created().json(record))
 }
 
-async fn show(house: Data<House>, id: web::Path<String>) -> Result<HttpResponse, HttpError> {
-    Ok(HttpResponse::Ok().json(record(&house, &SessionId::parse(id.into_inner())?).await?))
+async fn show(
+    house: Data<House>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, HttpError> {
+    let id = caller.tenant().session(id.into_inner())?;
+    Ok(HttpResponse::Ok().json(record(&house, &id).await?))
 }
 
 async fn change(
     house: Data<House>,
+    caller: Caller,
     id: web::Path<String>,
     body: Body,
 ) -> Result<HttpResponse, HttpError> {
-    let session = known(&house, &id).await?;
+    let session = known(&house, &caller, &id).await?;
     let changes: Changes = request::json(body, house.server.max_message_bytes).await?;
     let title = changes.title()?;
     let wanted = SessionSettings { persona: changes.persona, provider: changes.provider };
@@ -160,29 +171,42 @@ async fn change(
     Ok(HttpResponse::Ok().json(record(&house, session.id()).await?))
 }
 
-async fn delete(house: Data<House>, id: web::Path<String>) -> Result<HttpResponse, HttpError> {
-    let session = known(&house, &id).await?;
+async fn delete(
+    house: Data<House>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, HttpError> {
+    let session = known(&house, &caller, &id).await?;
     house.directory.delete(session).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 async fn history(
     house: Data<House>,
+    caller: Caller,
     id: web::Path<String>,
     page: Query<Page>,
 ) -> Result<HttpResponse, HttpError> {
-    let exchanges = known(&house, &id).await?.recent(page.limit()).await?;
+    let exchanges = known(&house, &caller, &id).await?.recent(page.limit()).await?;
     Ok(HttpResponse::Ok().json(json!({ "exchanges": frames::exchanges(&exchanges, MAX_HISTORY) })))
 }
 
-async fn clear(house: Data<House>, id: web::Path<String>) -> Result<HttpResponse, HttpError> {
-    known(&house, &id).await?.clear().await?;
+async fn clear(
+    house: Data<House>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, HttpError> {
+    known(&house, &caller, &id).await?.clear().await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// The whole conversation, one exchange a line.
-async fn export(house: Data<House>, id: web::Path<String>) -> Result<HttpResponse, HttpError> {
-    let exchanges = known(&house, &id).await?.recent(usize::MAX).await?;
+async fn export(
+    house: Data<House>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, HttpError> {
+    let exchanges = known(&house, &caller, &id).await?.recent(usize::MAX).await?;
     let mut lines = String::new();
     for exchange in &exchanges {
         lines.push_str(&frames::exchange(exchange).to_string());
@@ -199,10 +223,11 @@ struct InterruptCall {
 
 async fn interrupt(
     house: Data<House>,
+    caller: Caller,
     id: web::Path<String>,
     body: Body,
 ) -> Result<HttpResponse, HttpError> {
-    let session = known(&house, &id).await?;
+    let session = known(&house, &caller, &id).await?;
     let call: InterruptCall = request::optional_json(body, house.server.max_message_bytes).await?;
     let told = session.interrupt(call.turn, call.heard).await?;
     Ok(HttpResponse::Ok().json(json!({ "turn": told.turn, "heard": told.text })))
@@ -225,15 +250,16 @@ struct Manner {
 /// Takes a turn: answers with one JSON object, or with the frames of the turn as events.
 async fn take_turn(
     house: Data<House>,
+    caller: Caller,
     id: web::Path<String>,
     body: Body,
 ) -> Result<HttpResponse, HttpError> {
-    let session = known(&house, &id).await?;
+    let session = known(&house, &caller, &id).await?;
     let bytes = body.read(house.server.max_message_bytes).await?;
     // Read twice, since fields that are flattened would be kept in memory, all that are not known.
     let fields: TurnFields = request::whole(&bytes)?;
     let manner: Manner = request::whole(&bytes)?;
-    let submission = fields.submission(manner.purpose)?;
+    let submission = fields.submission(manner.purpose, &caller)?;
     let turn = submission.turn.id.clone();
     let submitted = session.submit(submission).await?;
     if manner.stream {

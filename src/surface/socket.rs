@@ -4,7 +4,6 @@
 //! command, so commands that come during a replay wait for its end. A client that does not take
 //! what is sent loses its socket, never its session.
 
-mod allowance;
 mod commands;
 mod end;
 mod handshake;
@@ -41,10 +40,10 @@ use super::{
     frames,
 };
 use crate::{
+    access::{Allowance, Caller},
     session::{Attached, Read, Session},
     turn::TurnEvent,
 };
-use allowance::Allowance;
 use end::End;
 
 /// How long a client may leave what is sent to it untaken.
@@ -68,6 +67,7 @@ type BoxedPayload = Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>>;
 /// Opens a socket.
 pub(super) async fn open(
     house: Data<House>,
+    caller: Caller,
     request: HttpRequest,
     body: Payload,
 ) -> Result<HttpResponse, HttpError> {
@@ -88,7 +88,8 @@ pub(super) async fn open(
     let mut guarded = RawPayload::Stream { payload: guarded };
     let refused = |_| handshake::refused();
     let body = Payload::from_request(&request, &mut guarded).await.map_err(refused)?;
-    let (response, wire, messages) = actix_ws::handle(&request, body).map_err(refused)?;
+    let (mut response, wire, messages) = actix_ws::handle(&request, body).map_err(refused)?;
+    handshake::choose_protocol(&request, &mut response);
     let messages =
         messages.max_frame_size(limit).aggregate_continuations().max_continuation_size(limit);
     connection.upgrade();
@@ -96,7 +97,7 @@ pub(super) async fn open(
     // It ends with its client, with a newer socket of its session, or with the service.
     actix_web::rt::spawn(async move {
         let _place = place;
-        let socket = Socket::new(house, wire.clone(), Arc::clone(&connection), verdict);
+        let socket = Socket::new(house, caller, wire.clone(), Arc::clone(&connection), verdict);
         let end = socket.run(messages).await;
         // A client that takes nothing does not get the close frame either.
         let _ = timeout(CLOSE_DEADLINE, wire.close(end.reason())).await;
@@ -108,6 +109,7 @@ pub(super) async fn open(
 /// A client's connection.
 struct Socket {
     house: Arc<House>,
+    caller: Caller,
     wire: Wire,
     connection: Arc<Connection>,
     verdict: Verdict,
@@ -145,11 +147,17 @@ struct Wishes {
 }
 
 impl Socket {
-    fn new(house: Arc<House>, wire: Wire, connection: Arc<Connection>, verdict: Verdict) -> Self {
+    fn new(
+        house: Arc<House>,
+        caller: Caller,
+        wire: Wire,
+        connection: Arc<Connection>,
+        verdict: Verdict,
+    ) -> Self {
         let allowance = Allowance::new(house.server.messages_per_minute, Duration::from_mins(1));
         let pings = Allowance::new(PINGS_PER_SECOND, Duration::from_secs(1));
         let heard_from = Instant::now();
-        Self { house, wire, connection, verdict, place: None, allowance, pings, heard_from }
+        Self { house, caller, wire, connection, verdict, place: None, allowance, pings, heard_from }
     }
 
     /// Serves the client to the end.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! registry.pick ─▶ prompt (persona, style, knowledge, history that fits) ─▶ provider.generate
-//!   ─▶ think ─▶ cut ─▶ emotion ─▶ sentence ─▶ brevity ─▶ check ─▶ speech ─▶ Finished | Failed
+//!   ─▶ think ─▶ cut ─▶ emotion ─▶ filter ─▶ sentence ─▶ brevity ─▶ check ─▶ speech ─▶ Finished | Failed
 //! ```
 //!
 //! Nothing of an attempt leaves before its commit point, the first sentence: until then another
@@ -27,9 +27,10 @@ use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
 use tracing::{Instrument, Span, info_span, warn};
 
 use super::{
-    Earlier, EndReason, Outcome, Task, Timing, Turn, TurnError, TurnEvent, stages::Stages,
+    Earlier, EndReason, Outcome, Task, Timing, Turn, TurnError, TurnErrorCode, TurnEvent,
+    stages::Stages,
 };
-use crate::history::SessionSettings;
+use crate::{access::Claim, history::SessionSettings};
 use admission::Admission;
 use ask::Asking;
 use budget::Budget;
@@ -137,17 +138,17 @@ impl Conversation {
         self.admission.taken()
     }
 
-    /// A place for a turn, which every turn needs before it is accepted.
+    /// A place for a turn of the caller whose claim this is; every turn needs one before it is accepted.
     ///
     /// # Errors
-    /// When all places are taken; the error says when to come back.
-    pub fn admit(&self) -> Result<Place, TurnError> {
-        self.admission.admit()
+    /// When all places are taken, or all that the caller may have; the error says when to come back.
+    pub fn admit(&self, claim: &Claim) -> Result<Place, TurnError> {
+        self.admission.admit(claim)
     }
 
     /// A place for a turn that takes over from a running one.
-    pub fn replace(&self) -> Place {
-        self.admission.replace()
+    pub fn replace(&self, claim: &Claim) -> Place {
+        self.admission.replace(claim)
     }
 
     /// Answers a turn. It runs on its own task and keeps its place to the end; nothing waits for a
@@ -168,8 +169,10 @@ impl Conversation {
         let (sender, events) = mpsc::channel(QUEUE);
         let conversation = Arc::clone(self);
         let task = async move {
-            let _place = place;
             let end = conversation.answer(&errand, &sender).await;
+            if let TurnEvent::Finished(outcome) = &end {
+                place.charge(cost(outcome));
+            }
             // Nobody listens any more: the turn was given up, and its end with it.
             let _ = sender.send(vec![end]).await;
         };
@@ -179,10 +182,14 @@ impl Conversation {
     /// Looks whether everything that a turn names is there, before it is accepted.
     ///
     /// # Errors
-    /// When its persona, its style or its provider does not exist.
+    /// When its persona, its style or its provider does not exist, or the persona takes no such words.
     pub fn vet(&self, turn: &Turn, settings: &SessionSettings) -> Result<(), TurnError> {
         let lineup = self.lineup();
         let persona = lineup.persona(turn, settings)?;
+        if persona.refuses(turn.task.text()) {
+            let message = format!("{} does not take a word of this", persona.title);
+            return Err(TurnError::new(TurnErrorCode::Refused, message));
+        }
         if matches!(turn.task, Task::Answer { .. }) {
             lineup.style(turn, persona)?;
             lineup.candidates(turn, settings, persona)?;
@@ -233,7 +240,8 @@ impl Conversation {
     async fn answer(&self, errand: &Errand, events: &mpsc::Sender<Vec<TurnEvent>>) -> TurnEvent {
         let began = Instant::now();
         let result = if let Some(text) = errand.words() {
-            Ok(speak(text.as_str(), began, events).await)
+            let stages = Stages::for_speech().without(self.lineup().words_of(errand));
+            Ok(speak(stages, text.as_str(), began, events).await)
         } else {
             let lineup = self.lineup();
             match Asking::new(&lineup, &self.budget, errand, began, events) {
@@ -255,9 +263,21 @@ impl Conversation {
     }
 }
 
+/// Tokens that an answer has cost: as the provider says, or else as long as texts mostly are.
+fn cost(outcome: &Outcome) -> u64 {
+    outcome.usage.map_or_else(
+        || outcome.text.len().div_ceil(3) as u64,
+        |usage| u64::from(usage.prompt_tokens) + u64::from(usage.completion_tokens),
+    )
+}
+
 /// Speaks a text as it stands.
-async fn speak(text: &str, began: Instant, events: &mpsc::Sender<Vec<TurnEvent>>) -> Outcome {
-    let mut stages = Stages::for_speech();
+async fn speak(
+    mut stages: Stages,
+    text: &str,
+    began: Instant,
+    events: &mpsc::Sender<Vec<TurnEvent>>,
+) -> Outcome {
     let mut timing = Timing::default();
     let mut released = stages.push(text);
     released.extend(stages.finish());
@@ -267,8 +287,9 @@ async fn speak(text: &str, began: Instant, events: &mpsc::Sender<Vec<TurnEvent>>
         let _ = events.send(released).await;
     }
     timing.total_ms = milliseconds(began);
+    let filtered = stages.is_filtered();
     Outcome {
-        reason: EndReason::Complete,
+        reason: if filtered { EndReason::Filtered } else { EndReason::Complete },
         text: stages.released().to_owned(),
         heard: None,
         usage: None,

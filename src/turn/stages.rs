@@ -1,5 +1,5 @@
-//! The stages of an answer joined in their order: think ▸ cut ▸ emotion ▸ sentence ▸ brevity ▸
-//! check ▸ speech.
+//! The stages of an answer joined in their order: think ▸ cut ▸ emotion ▸ filter ▸ sentence ▸
+//! brevity ▸ check ▸ speech.
 
 use super::{
     Sentence, TurnEvent,
@@ -7,6 +7,7 @@ use super::{
     check::Check,
     cut::Cut,
     emotion::{EmotionFilter, Marked},
+    filter::{Filter, Words},
     sentence::{Draft, Segmenter, SegmenterOptions},
     speech::speech,
     think::ThinkFilter,
@@ -18,6 +19,8 @@ pub struct Stages {
     think: Option<ThinkFilter>,
     cut: Cut,
     emotion: EmotionFilter,
+    /// Where the persona does not say some words.
+    filters: Option<Filters>,
     segmenter: Segmenter,
     brevity: Brevity,
     check: Check,
@@ -35,6 +38,7 @@ impl Stages {
             think: Some(ThinkFilter::new(false)),
             cut: Cut::new(cut),
             emotion: EmotionFilter::new(),
+            filters: None,
             segmenter: Segmenter::new(SegmenterOptions::default()),
             brevity: Brevity::new(Budget { fewer_than: limit }),
             check: Check,
@@ -57,13 +61,19 @@ impl Stages {
         Self { think, is_relay: true, ..Self::new(None, &[]) }
     }
 
+    /// The same without the words that the persona does not say.
+    #[must_use]
+    pub fn without(self, words: Option<&Words>) -> Self {
+        Self { filters: words.map(Filters::new), ..self }
+    }
+
     /// Takes a piece of the model's text and gives back what can be released now.
     pub fn push(&mut self, piece: &str) -> Vec<TurnEvent> {
         let mut events = Vec::new();
         let text = match &mut self.think {
             Some(think) => {
                 let thought = think.push(piece);
-                reason(thought.reasoning, &mut events);
+                self.reason(thought.reasoning, &mut events);
                 thought.answer
             }
             None => piece.to_owned(),
@@ -82,7 +92,10 @@ impl Stages {
     pub fn finish(&mut self) -> Vec<TurnEvent> {
         let mut events = Vec::new();
         let thought = self.think.as_mut().map(ThinkFilter::finish).unwrap_or_default();
-        reason(thought.reasoning, &mut events);
+        self.reason(thought.reasoning, &mut events);
+        if let Some(filters) = &mut self.filters {
+            events.extend(filters.reasoning.finish().into_iter().filter_map(reasoning));
+        }
         if self.is_relay {
             self.pass_on(thought.answer, &mut events);
             return events;
@@ -91,6 +104,13 @@ impl Stages {
         let mut marked = self.emotion.push(&text);
         marked.extend(self.emotion.finish());
         self.segment(marked, &mut events);
+        if let Some(filters) = &mut self.filters {
+            let marked = filters.answer.finish();
+            self.cut_up(marked, &mut events);
+        }
+        if self.full {
+            return events;
+        }
         if let Some(draft) = self.segmenter.finish() {
             self.release(draft, &mut events);
         }
@@ -100,6 +120,18 @@ impl Stages {
     /// Whether the answer is as long as it may be: nothing more will be released.
     pub fn is_full(&self) -> bool {
         self.full
+    }
+
+    /// Whether the answer ends because of a word that the persona does not say.
+    pub fn is_filtered(&self) -> bool {
+        self.filters.as_ref().is_some_and(|filters| filters.answer.has_tripped())
+    }
+
+    /// Takes a piece of reasoning that the provider tells apart itself, and gives what can be told.
+    pub fn think(&mut self, text: String) -> Vec<TurnEvent> {
+        let mut events = Vec::new();
+        self.reason(text, &mut events);
+        events
     }
 
     /// Whether the turn belongs to the provider whose answer made this event: it is something that
@@ -122,6 +154,20 @@ impl Stages {
         &self.released
     }
 
+    /// Tells a piece of reasoning, if there is any.
+    fn reason(&mut self, text: String, events: &mut Vec<TurnEvent>) {
+        if text.is_empty() {
+            return;
+        }
+        match &mut self.filters {
+            Some(filters) => {
+                let marked = filters.reasoning.push(vec![Marked::Text(text)]);
+                events.extend(marked.into_iter().filter_map(reasoning));
+            }
+            None => events.push(TurnEvent::Reasoning(text)),
+        }
+    }
+
     fn pass_on(&mut self, text: String, events: &mut Vec<TurnEvent>) {
         if !text.is_empty() {
             self.released.push_str(&text);
@@ -130,6 +176,23 @@ impl Stages {
     }
 
     fn segment(&mut self, marked: Vec<Marked>, events: &mut Vec<TurnEvent>) {
+        let marked = match &mut self.filters {
+            Some(filters) => filters.answer.push(marked),
+            None => marked,
+        };
+        self.cut_up(marked, events);
+    }
+
+    fn cut_up(&mut self, marked: Vec<Marked>, events: &mut Vec<TurnEvent>) {
+        self.cut_to_sentences(marked, events);
+        if self.is_filtered() && !self.full {
+            // Any letter in the place of the word lets go of the sentence before; its own is never cut.
+            self.cut_to_sentences(vec![Marked::Text("x".to_owned())], events);
+            self.full = true;
+        }
+    }
+
+    fn cut_to_sentences(&mut self, marked: Vec<Marked>, events: &mut Vec<TurnEvent>) {
         for mark in marked {
             for draft in self.segmenter.push(mark) {
                 self.release(draft, events);
@@ -161,16 +224,30 @@ impl Stages {
     }
 }
 
-/// Tells a piece of reasoning, if there is any.
-fn reason(reasoning: String, events: &mut Vec<TurnEvent>) {
-    if !reasoning.is_empty() {
-        events.push(TurnEvent::Reasoning(reasoning));
+/// What reads an answer for words that are not said.
+struct Filters {
+    answer: Filter,
+    reasoning: Filter,
+}
+
+impl Filters {
+    fn new(words: &Words) -> Self {
+        Self { answer: Filter::new(words), reasoning: Filter::masking(words) }
+    }
+}
+
+/// Tells a piece of reasoning.
+fn reasoning(mark: Marked) -> Option<TurnEvent> {
+    match mark {
+        Marked::Text(text) => Some(TurnEvent::Reasoning(text)),
+        _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::turn::filter::Action;
 
     fn released(mut stages: Stages, text: &str) -> String {
         stages.push(text);
@@ -183,6 +260,70 @@ mod tests {
         let text = "[joy]I <think>really</think> like it.";
         assert_eq!(released(Stages::new(None, &[]), text), "I like it.");
         assert_eq!(released(Stages::for_speech(), text), "I <think>really</think> like it.");
+    }
+
+    fn words(action: Action) -> Words {
+        Words::new(["香菜\ndurian"], action).unwrap()
+    }
+
+    /// The sentences and how they are said, of an answer that comes letter by letter.
+    fn told(stages: Stages, text: &str) -> (Vec<(String, String)>, bool) {
+        let mut stages = stages;
+        let mut events: Vec<_> =
+            text.chars().flat_map(|letter| stages.push(&letter.to_string())).collect();
+        events.extend(stages.finish());
+        let sentences = events.into_iter().filter_map(|event| match event {
+            TurnEvent::Sentence(sentence) => Some((sentence.text, sentence.speech)),
+            _ => None,
+        });
+        let sentences: Vec<_> = sentences.collect();
+        let joined: String = sentences.iter().map(|(text, _)| text.as_str()).collect();
+        assert_eq!(joined, stages.released());
+        (sentences, stages.is_filtered())
+    }
+
+    #[test]
+    fn a_masked_word_is_neither_shown_nor_said() {
+        let stages = Stages::new(None, &[]).without(Some(&words(Action::Mask)));
+        let (sentences, filtered) = told(stages, "我爱吃香菜。A [joy]durian, too.");
+        let pairs: Vec<_> = sentences.iter().map(|(text, said)| (&text[..], &said[..])).collect();
+        assert_eq!(pairs, [("我爱吃**。", "我爱吃。"), ("A ******, too.", "A, too.")]);
+        assert!(!filtered);
+    }
+
+    #[test]
+    fn a_sentence_with_a_word_is_withheld_whole_and_the_ones_before_are_told() {
+        let stages = || Stages::new(None, &[]).without(Some(&words(Action::Withhold)));
+        let shown = |text: &str| {
+            let (sentences, filtered) = told(stages(), text);
+            (sentences.into_iter().map(|(text, _)| text).collect::<String>(), filtered)
+        };
+        let whole = |text: &str, filtered| (text.to_owned(), filtered);
+        assert_eq!(shown("你好，我在这里。我最爱吃香菜。再见。"), whole("你好，我在这里。", true));
+        assert_eq!(shown("你好，我在这里。香菜。再见。"), whole("你好，我在这里。", true));
+        assert_eq!(shown("你好，我在这里。香"), whole("你好，我在这里。香", false));
+        assert_eq!(shown("I am here. Have a durian"), whole("I am here. ", true));
+        assert_eq!(shown("Durian!"), whole("", true));
+    }
+
+    #[test]
+    fn reasoning_is_masked_as_it_streams() {
+        let mut stages = Stages::new(None, &[]).without(Some(&words(Action::Withhold)));
+        let mut events: Vec<_> = ["<think>吃香", "菜</think>好", "。"]
+            .into_iter()
+            .flat_map(|piece| stages.push(piece))
+            .collect();
+        events.extend(stages.think("香菜！".to_owned()));
+        events.extend(stages.finish());
+        let thought: String = events
+            .iter()
+            .filter_map(|event| match event {
+                TurnEvent::Reasoning(text) => Some(text.as_str()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(thought, "吃****！");
+        assert_eq!(stages.released(), "好。");
     }
 
     #[test]

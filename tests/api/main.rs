@@ -9,12 +9,14 @@
     reason = "a test ends where something is not as it has to be"
 )]
 
+mod access;
 mod asking;
 mod client;
 mod commands;
 mod fallback;
 mod fault_table;
 mod faults;
+mod filter;
 mod generate;
 mod heard;
 mod helpers;

@@ -24,12 +24,49 @@ pub(crate) async fn the_session_last_used_is_listed_first(store: &impl HistorySt
         open(store, session, &turn("one", "Hello")).await;
     }
     open(store, &sessions[0], &turn("two", "Hello again")).await;
-    let listed = store.list(0, 3).await.unwrap();
+    let listed = store.list(&Tenant::default(), 0, 3).await.unwrap();
     let expected = [&sessions[0], &sessions[2], &sessions[1]];
     assert_eq!(listed.iter().map(|record| &record.id).collect::<Vec<_>>(), expected);
-    let listed = store.list(1, 1).await.unwrap();
+    let listed = store.list(&Tenant::default(), 1, 1).await.unwrap();
     assert_eq!(listed.iter().map(|record| &record.id).collect::<Vec<_>>(), expected[1..2]);
     assert_eq!(listed[0], store.session(&sessions[2]).await.unwrap().unwrap());
+}
+
+pub(crate) async fn sessions_of_another_tenant_do_not_exist(store: &impl HistoryStore) {
+    // Names of their own, as a store may be shared between checks.
+    let tenant = || Tenant::parse(&SessionId::generate().id()[..20]).unwrap();
+    let (museum, bank) = (tenant(), tenant());
+    let id = SessionId::generate();
+    let [mine, theirs] = [&museum, &bank].map(|tenant| id.clone().of(tenant));
+    let opened = tell(store, &mine, &turn("one", "Hello"), &answer("Hello.")).await;
+    assert_eq!(opened.position, 0);
+    for other in [&theirs, &id] {
+        assert_eq!(store.session(other).await.unwrap(), None);
+        assert!(matches!(store.recent(other, 9).await, Err(HistoryError::SessionNotFound)));
+        assert_eq!(store.exchange(other, &super::id("one")).await.unwrap(), None);
+    }
+    // The same id, and even the same turn of it, is another's conversation.
+    tell(store, &theirs, &turn("one", "Good evening"), &answer("Good evening.")).await;
+    assert_eq!(told(&all(store, &mine).await), [("one", "Hello.")]);
+    assert_eq!(told(&all(store, &theirs).await), [("one", "Good evening.")]);
+    let second = tenant_session(store, &museum).await;
+    let listed = store.list(&museum, 0, 9).await.unwrap();
+    let listed: Vec<_> = listed.iter().map(|record| &record.id).collect();
+    assert_eq!(listed, [&second, &mine]);
+    assert_eq!(store.list(&museum, 1, 9).await.unwrap()[0].id, mine);
+    let record = store.session(&mine).await.unwrap().unwrap();
+    assert_eq!((record.id.key(), record.exchanges), (mine.key(), 1));
+    store.delete(&mine).await.unwrap();
+    assert_eq!(store.list(&museum, 0, 9).await.unwrap().len(), 1);
+    assert_eq!(store.list(&bank, 0, 9).await.unwrap()[0].id, theirs);
+    let all = store.list(&Tenant::default(), 0, 1000).await.unwrap();
+    assert!(all.iter().all(|record| record.id.tenant() == Tenant::default()));
+}
+
+async fn tenant_session(store: &impl HistoryStore, tenant: &Tenant) -> SessionId {
+    let session = tenant.new_session();
+    store.create(&session, &SessionSettings::default()).await.unwrap();
+    session
 }
 
 pub(crate) async fn a_session_is_renamed_and_configured(store: &impl HistoryStore) {
@@ -66,7 +103,14 @@ pub(crate) async fn a_deleted_session_is_gone(store: &impl HistoryStore) {
     store.delete(&session).await.unwrap();
     assert_eq!(store.session(&session).await.unwrap(), None);
     assert!(matches!(store.recent(&session, 1).await, Err(HistoryError::SessionNotFound)));
-    assert!(store.list(0, 100).await.unwrap().iter().all(|record| record.id != session));
+    assert!(
+        store
+            .list(&Tenant::default(), 0, 100)
+            .await
+            .unwrap()
+            .iter()
+            .all(|record| record.id != session)
+    );
     assert_eq!(told(&all(store, &other).await), [("one", "Hello.")]);
 }
 

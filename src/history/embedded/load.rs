@@ -2,13 +2,13 @@
 
 use std::ops::RangeInclusive;
 
-use redb::ReadableTable;
+use redb::{AccessGuard, ReadableTable};
 use serde::de::DeserializeOwned;
 
 use super::fault::Failure;
 use super::schema::{ExchangeRow, SessionRow, TurnRow};
 use crate::history::{Exchange, SessionRecord};
-use crate::turn::{SessionId, Task, TurnId};
+use crate::turn::{SessionId, Task, Tenant, TurnId};
 
 /// Key of [`super::schema::TURNS`].
 pub(super) type TurnKey = (&'static str, &'static str);
@@ -22,9 +22,7 @@ pub(super) type UseKey = (i64, &'static str);
 /// A row as it is stored.
 pub(super) type Json = &'static [u8];
 
-fn decode<T: DeserializeOwned>(
-    bytes: Option<redb::AccessGuard<'_, Json>>,
-) -> Result<Option<T>, Failure> {
+fn decode<T: DeserializeOwned>(bytes: Option<AccessGuard<'_, Json>>) -> Result<Option<T>, Failure> {
     Ok(bytes.map(|bytes| serde_json::from_slice(bytes.value())).transpose()?)
 }
 
@@ -38,7 +36,15 @@ pub(super) fn session(
     sessions: &impl ReadableTable<&'static str, Json>,
     session: &str,
 ) -> Result<Option<SessionRow>, Failure> {
-    decode(sessions.get(session)?)
+    let row = decode::<SessionRow>(sessions.get(session)?)?;
+    row.map(|row| named(row, session)).transpose()
+}
+
+/// A row with the whole name of its session, of which it holds only the id.
+pub(super) fn named(mut row: SessionRow, key: &str) -> Result<SessionRow, Failure> {
+    let id = SessionId::stored(key).map_err(|_| Failure::missing("name of a session"))?;
+    row.record.id = id;
+    Ok(row)
 }
 
 /// The row of a turn.
@@ -47,7 +53,7 @@ pub(super) fn turn(
     session: &SessionId,
     turn: &TurnId,
 ) -> Result<Option<TurnRow>, Failure> {
-    decode(turns.get((session.as_str(), turn.as_str()))?)
+    decode(turns.get((session.key(), turn.as_str()))?)
 }
 
 /// The row of a place.
@@ -56,7 +62,7 @@ pub(super) fn exchange(
     session: &SessionId,
     position: u64,
 ) -> Result<Option<ExchangeRow>, Failure> {
-    decode(exchanges.get((session.as_str(), position))?)
+    decode(exchanges.get((session.key(), position))?)
 }
 
 /// What a turn is to do, be it by another's words.
@@ -118,7 +124,7 @@ pub(super) fn newest(
     wanted: impl Fn(&ExchangeRow) -> bool,
 ) -> Result<Vec<Exchange>, Failure> {
     let mut newest = Vec::new();
-    for entry in exchanges.range((session.as_str(), 0)..(session.as_str(), before))?.rev() {
+    for entry in exchanges.range((session.key(), 0)..(session.key(), before))?.rev() {
         if newest.len() >= limit {
             break;
         }
@@ -132,15 +138,19 @@ pub(super) fn newest(
     Ok(newest)
 }
 
-/// The sessions, the one last used first; without those whose row makes no sense.
+/// The sessions of a tenant, the one last used first; without those whose row makes no sense.
 pub(super) fn last_used(
     used: &impl ReadableTable<UseKey, ()>,
     sessions: &impl ReadableTable<&'static str, Json>,
+    tenant: &Tenant,
     skip: usize,
     limit: usize,
 ) -> Result<Vec<SessionRecord>, Failure> {
     let mut records = Vec::new();
-    for entry in used.iter()?.rev().skip(skip).take(limit) {
+    let is_its = |entry: &Result<(AccessGuard<'_, UseKey>, _), _>| {
+        entry.as_ref().map_or(true, |(key, _)| tenant.has(key.value().1))
+    };
+    for entry in used.iter()?.rev().filter(is_its).skip(skip).take(limit) {
         let (key, _) = entry?;
         match session(sessions, key.value().1) {
             Ok(row) => records.extend(row.map(|row| row.record)),

@@ -13,7 +13,7 @@ use crate::history::{
     Amendment, Answer, Begun, Exchange, ExchangeState, Fence, HistoryError, HistoryStore, NewTurn,
     SessionRecord, SessionSettings,
 };
-use crate::turn::{SessionId, TurnId};
+use crate::turn::{SessionId, Tenant, TurnId};
 
 #[async_trait]
 impl HistoryStore for EmbeddedStore {
@@ -49,7 +49,7 @@ impl HistoryStore for EmbeddedStore {
     ) -> Result<Vec<Exchange>, HistoryError> {
         let session = session.clone();
         self.read(move |transaction| {
-            if load::session(&transaction.open_table(SESSIONS)?, session.as_str())?.is_none() {
+            if load::session(&transaction.open_table(SESSIONS)?, session.key())?.is_none() {
                 return Err(HistoryError::SessionNotFound.into());
             }
             let (exchanges, turns) =
@@ -77,7 +77,7 @@ impl HistoryStore for EmbeddedStore {
     async fn last(&self, session: &SessionId) -> Result<Option<(Exchange, Fence)>, HistoryError> {
         let session = session.clone();
         self.read(move |transaction| {
-            let row = load::session(&transaction.open_table(SESSIONS)?, session.as_str())?;
+            let row = load::session(&transaction.open_table(SESSIONS)?, session.key())?;
             let Some(SessionRow { fence: number, attempt: Some(attempt), .. }) = row else {
                 return Ok(None);
             };
@@ -95,7 +95,7 @@ impl HistoryStore for EmbeddedStore {
     async fn session(&self, session: &SessionId) -> Result<Option<SessionRecord>, HistoryError> {
         let session = session.clone();
         self.read(move |transaction| {
-            let row = load::session(&transaction.open_table(SESSIONS)?, session.as_str())?;
+            let row = load::session(&transaction.open_table(SESSIONS)?, session.key())?;
             Ok(row.map(|row| row.record))
         })
         .await
@@ -118,11 +118,18 @@ impl HistoryStore for EmbeddedStore {
         .await
     }
 
-    async fn list(&self, skip: usize, limit: usize) -> Result<Vec<SessionRecord>, HistoryError> {
+    async fn list(
+        &self,
+        tenant: &Tenant,
+        skip: usize,
+        limit: usize,
+    ) -> Result<Vec<SessionRecord>, HistoryError> {
+        let tenant = tenant.clone();
         self.read(move |transaction| {
             load::last_used(
                 &transaction.open_table(USED)?,
                 &transaction.open_table(SESSIONS)?,
+                &tenant,
                 skip,
                 limit,
             )

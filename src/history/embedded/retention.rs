@@ -44,7 +44,7 @@ pub(super) fn sweep(tables: &mut Tables<'_>, ttl: Duration) -> Result<bool, Fail
 /// Does [`crate::history::HistoryStore::clear`].
 pub(super) fn clear(tables: &mut Tables<'_>, session: &SessionId) -> Result<(), Failure> {
     let mut row = tables.known_session(session)?;
-    tables.forget_exchanges(session.as_str())?;
+    tables.forget_exchanges(session.key())?;
     row.record.exchanges = 0;
     row.attempt = None;
     row.fence = tables.next_fence()?;
@@ -54,7 +54,7 @@ pub(super) fn clear(tables: &mut Tables<'_>, session: &SessionId) -> Result<(), 
 /// Does [`crate::history::HistoryStore::delete`].
 pub(super) fn delete(tables: &mut Tables<'_>, session: &SessionId) -> Result<(), Failure> {
     let row = tables.known_session(session)?;
-    tables.forget_session(session.as_str(), row.record.updated_at.as_microsecond())
+    tables.forget_session(session.key(), row.record.updated_at.as_microsecond())
 }
 
 /// Marks as incomplete what was left running by whoever was given a fence after `fence`: nobody

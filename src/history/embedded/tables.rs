@@ -69,7 +69,7 @@ impl<'write> Tables<'write> {
     }
 
     pub(super) fn session(&self, session: &SessionId) -> Result<Option<SessionRow>, Failure> {
-        load::session(&self.sessions, session.as_str())
+        load::session(&self.sessions, session.key())
     }
 
     /// The session, which has to be there.
@@ -82,12 +82,11 @@ impl<'write> Tables<'write> {
     pub(super) fn all_sessions(&self) -> Result<Vec<SessionRow>, Failure> {
         let mut rows = Vec::new();
         for entry in self.sessions.iter()? {
-            let (_, row) = entry?;
-            match serde_json::from_slice(row.value()) {
+            let (key, row) = entry?;
+            let row = serde_json::from_slice(row.value()).map_err(Failure::from);
+            match row.and_then(|row| load::named(row, key.value())) {
                 Ok(row) => rows.push(row),
-                Err(reason) => {
-                    warn!(%reason, "The row of a session makes no sense");
-                }
+                Err(_) => warn!("The row of a session makes no sense"),
             }
         }
         Ok(rows)
@@ -117,7 +116,7 @@ impl<'write> Tables<'write> {
 
     /// The position of the newest or oldest exchange of a session.
     fn place(&self, session: &SessionId, newest: bool) -> Result<Option<u64>, Failure> {
-        let mut range = self.exchanges.range(places(session.as_str()))?;
+        let mut range = self.exchanges.range(places(session.key()))?;
         let entry = if newest { range.next_back() } else { range.next() };
         Ok(entry.transpose()?.map(|(key, _)| key.value().1))
     }
@@ -154,16 +153,16 @@ impl<'write> Tables<'write> {
     }
 
     pub(super) fn put_session(&mut self, row: &SessionRow) -> Result<(), Failure> {
-        self.sessions.insert(row.record.id.as_str(), encode(row)?.as_slice())?;
+        self.sessions.insert(row.record.id.key(), encode(row)?.as_slice())?;
         self.changed = true;
         Ok(())
     }
 
     /// Stores a session as used now.
     pub(super) fn put_used_session(&mut self, row: &mut SessionRow) -> Result<(), Failure> {
-        self.used.remove((row.record.updated_at.as_microsecond(), row.record.id.as_str()))?;
+        self.used.remove((row.record.updated_at.as_microsecond(), row.record.id.key()))?;
         row.record.updated_at = self.now;
-        self.used.insert((self.now.as_microsecond(), row.record.id.as_str()), ())?;
+        self.used.insert((self.now.as_microsecond(), row.record.id.key()), ())?;
         self.put_session(row)
     }
 
@@ -173,7 +172,7 @@ impl<'write> Tables<'write> {
         turn: &TurnId,
         row: &TurnRow,
     ) -> Result<(), Failure> {
-        self.turns.insert((session.as_str(), turn.as_str()), encode(row)?.as_slice())?;
+        self.turns.insert((session.key(), turn.as_str()), encode(row)?.as_slice())?;
         self.changed = true;
         Ok(())
     }
@@ -184,7 +183,7 @@ impl<'write> Tables<'write> {
         position: u64,
         row: &ExchangeRow,
     ) -> Result<(), Failure> {
-        self.exchanges.insert((session.as_str(), position), encode(row)?.as_slice())?;
+        self.exchanges.insert((session.key(), position), encode(row)?.as_slice())?;
         self.changed = true;
         Ok(())
     }
@@ -196,9 +195,9 @@ impl<'write> Tables<'write> {
         position: u64,
     ) -> Result<(), Failure> {
         let row = self.exchange(session, position)?;
-        self.exchanges.remove((session.as_str(), position))?;
+        self.exchanges.remove((session.key(), position))?;
         for turn in row.others.iter().chain([&row.turn]) {
-            self.turns.remove((session.as_str(), turn.as_str()))?;
+            self.turns.remove((session.key(), turn.as_str()))?;
         }
         self.changed = true;
         Ok(())

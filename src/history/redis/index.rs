@@ -18,7 +18,7 @@ use super::call::LIST;
 use super::fault::Fault;
 use super::keys::Keys;
 use super::link::{Link, Request};
-use crate::turn::SessionId;
+use crate::turn::{SessionId, Tenant};
 
 /// How long uses are gathered before they are written.
 const GATHER: Duration = Duration::from_millis(20);
@@ -62,32 +62,38 @@ impl Index {
 
     /// A session was used.
     pub(super) fn note(&self, session: &SessionId, used: u64) {
-        self.remember([(session.to_string(), used)]);
+        self.remember([(session.key().to_owned(), used)]);
         self.noted.notify_one();
     }
 
     /// A session is gone.
     pub(super) async fn forget(&self, session: &SessionId) -> Result<(), Fault> {
         let _writing = self.writing.lock().await;
-        self.notes().remove(session.as_str());
-        self.remove(&[session.to_string()]).await
+        self.notes().remove(session.key());
+        self.remove(&session.tenant(), &[session.key().to_owned()]).await
     }
 
-    /// The sessions used last: at most `limit` after skipping `skip`. Not all need to be there.
-    pub(super) async fn list(&self, skip: usize, limit: usize) -> Result<Vec<String>, Fault> {
+    /// The sessions that a tenant used last: at most `limit` after skipping `skip`. Not all need to be
+    /// there.
+    pub(super) async fn list(
+        &self,
+        tenant: &Tenant,
+        skip: usize,
+        limit: usize,
+    ) -> Result<Vec<String>, Fault> {
         self.write().await?;
         let mut call = LIST.prepare_invoke();
-        call.key(self.keys.index()).arg(self.ttl.as_secs()).arg(skip).arg(limit);
+        call.key(self.keys.index(tenant)).arg(self.ttl.as_secs()).arg(skip).arg(limit);
         read(self.link.ask(Request::Script(call)).await?)
     }
 
-    /// Takes sessions out that are not there.
-    pub(super) async fn remove(&self, sessions: &[String]) -> Result<(), Fault> {
+    /// Takes sessions of a tenant out that are not there.
+    pub(super) async fn remove(&self, tenant: &Tenant, sessions: &[String]) -> Result<(), Fault> {
         if sessions.is_empty() {
             return Ok(());
         }
         let mut command = cmd("ZREM");
-        command.arg(self.keys.index()).arg(sessions);
+        command.arg(self.keys.index(tenant)).arg(sessions);
         self.link.ask(Request::Command(command)).await.map(drop)
     }
 
@@ -123,13 +129,22 @@ impl Index {
     }
 
     async fn add(&self, used: &[(String, u64)]) -> Result<(), Fault> {
-        let mut command = cmd("ZADD");
-        // A use that comes late does not set the clock back.
-        command.arg(self.keys.index()).arg("GT");
-        for (session, used) in used {
-            command.arg(*used).arg(session);
+        let mut indexes: HashMap<String, Vec<&(String, u64)>> = HashMap::new();
+        for noted in used {
+            // What is no name of a session is none of ours.
+            let Ok(session) = SessionId::stored(&noted.0) else { continue };
+            indexes.entry(self.keys.index(&session.tenant())).or_default().push(noted);
         }
-        self.link.ask(Request::Command(command)).await.map(drop)
+        for (index, used) in indexes {
+            let mut command = cmd("ZADD");
+            // A use that comes late does not set the clock back.
+            command.arg(index).arg("GT");
+            for (session, used) in used {
+                command.arg(*used).arg(session);
+            }
+            self.link.ask(Request::Command(command)).await?;
+        }
+        Ok(())
     }
 
     /// Puts sessions in that a crash kept from being written.

@@ -1,6 +1,6 @@
 //! What things are called in Redis.
 
-use crate::turn::SessionId;
+use crate::turn::{SessionId, Tenant};
 
 /// The version of what the keys hold; another one would have other keys.
 const SCHEMA: &str = "v1";
@@ -21,7 +21,7 @@ impl Keys {
     /// id contains any.
     pub(super) fn session(&self, session: &SessionId) -> [String; 4] {
         ["meta", "exchanges", "turns", "former"]
-            .map(|part| format!("{}:{{{session}}}:{part}", self.prefix))
+            .map(|part| format!("{}:{{{}}}:{part}", self.prefix, session.key()))
     }
 
     /// What is known of a session.
@@ -35,14 +35,17 @@ impl Keys {
         format!("{}:{{*}}:meta", self.prefix)
     }
 
-    /// The session that a [`Keys::meta`] belongs to.
+    /// The [`SessionId::key`] of the session that a [`Keys::meta`] belongs to.
     pub(super) fn session_of<'key>(&self, meta: &'key str) -> Option<&'key str> {
         meta.strip_prefix(&self.prefix)?.strip_prefix(":{")?.strip_suffix("}:meta")
     }
 
-    /// The sessions by last use.
-    pub(super) fn index(&self) -> String {
-        format!("{}:sessions", self.prefix)
+    /// The sessions of a tenant by last use.
+    pub(super) fn index(&self, tenant: &Tenant) -> String {
+        match tenant.name() {
+            Some(tenant) => format!("{}:sessions:{tenant}", self.prefix),
+            None => format!("{}:sessions", self.prefix),
+        }
     }
 
     /// Written to by a health check.
@@ -61,7 +64,11 @@ mod tests {
         let session = SessionId::parse("a:b").unwrap();
         assert_eq!(keys.session(&session)[1], "anima:v1:{a:b}:exchanges");
         assert_eq!(keys.session_of(&keys.meta(&session)), Some("a:b"));
-        assert_eq!(keys.session_of("anima:v1:sessions"), None);
+        let museum = Tenant::parse("museum").unwrap();
+        let other = session.of(&museum);
+        assert_eq!(keys.session_of(&keys.meta(&other)), Some("museum/a:b"));
+        assert_eq!(keys.session_of(&keys.index(&Tenant::default())), None);
+        assert_eq!(keys.index(&museum), "anima:v1:sessions:museum");
         assert_eq!(keys.session_of("other:v1:{a:b}:meta"), None);
     }
 }

@@ -19,7 +19,7 @@ use crate::history::{
     Amendment, Answer, Begun, Exchange, Fence, HistoryError, HistoryStore, NewTurn, SessionRecord,
     SessionSettings,
 };
-use crate::turn::{SessionId, TurnId, Verdict};
+use crate::turn::{SessionId, Tenant, TurnId, Verdict};
 
 /// Exchanges read at a time, so that a long conversation keeps nobody else waiting.
 const PAGE: usize = 64;
@@ -104,11 +104,15 @@ impl RedisStore {
         Err(HistoryError::Overloaded)
     }
 
-    /// The records of the sessions that are there, and how many are not; those are taken out of the
-    /// index. A session that makes no sense must not keep the others from being told.
-    async fn records(&self, names: &[String]) -> Result<(Vec<SessionRecord>, usize), HistoryError> {
+    /// The records of a tenant's sessions that are there, and how many are not; those are taken out of
+    /// the index. A session that makes no sense must not keep the others from being told.
+    async fn records(
+        &self,
+        tenant: &Tenant,
+        names: &[String],
+    ) -> Result<(Vec<SessionRecord>, usize), HistoryError> {
         let known = join_all(names.iter().map(|name| async move {
-            match SessionId::parse(name.as_str()) {
+            match SessionId::stored(name) {
                 Ok(session) => self.session(&session).await,
                 Err(_) => Ok(None),
             }
@@ -123,7 +127,7 @@ impl RedisStore {
                 Err(error) => return Err(error),
             }
         }
-        self.index.remove(&gone).await?;
+        self.index.remove(tenant, &gone).await?;
         Ok((records, gone.len()))
     }
 }
@@ -258,13 +262,18 @@ impl HistoryStore for RedisStore {
         self.used_record(session, call).await
     }
 
-    async fn list(&self, skip: usize, limit: usize) -> Result<Vec<SessionRecord>, HistoryError> {
+    async fn list(
+        &self,
+        tenant: &Tenant,
+        skip: usize,
+        limit: usize,
+    ) -> Result<Vec<SessionRecord>, HistoryError> {
         let limit = limit.min(MOST_LISTED);
         let (mut records, mut skip) = (Vec::new(), skip.min(MOST_LISTED));
         while records.len() < limit {
             let wanted = limit - records.len();
-            let named = self.index.list(skip, wanted).await?;
-            let (found, gone) = self.records(&named).await?;
+            let named = self.index.list(tenant, skip, wanted).await?;
+            let (found, gone) = self.records(tenant, &named).await?;
             records.extend(found);
             skip += named.len() - gone;
             if named.len() < wanted {

@@ -41,7 +41,7 @@ impl Actor {
         if *self.phase.borrow() != Phase::Open {
             return Err(CommandError::ShuttingDown);
         }
-        let Submission { turn, replaces, heard } = submission;
+        let Submission { turn, replaces, heard, claim } = submission;
         if self.owner.receiver_count() == 0 {
             // Whoever acknowledged playback has gone, and nobody else does.
             self.playback = Playback::None;
@@ -56,7 +56,8 @@ impl Actor {
             same.filter(|current| current.is_running()).map(|current| current.accepted);
         // A turn that takes over from a running one, or joins it, adds nothing to what is going on.
         let takes_over = self.current.as_ref().is_some_and(Current::is_running);
-        let place = if takes_over { conversation.replace() } else { conversation.admit()? };
+        let place =
+            if takes_over { conversation.replace(&claim) } else { conversation.admit(&claim)? };
         let new = NewTurn {
             id: turn.id.clone(),
             task: (replaces == Replaces::Nothing).then(|| turn.task.clone()),
@@ -156,7 +157,7 @@ impl Actor {
             earlier: self.earlier_of(&turn),
             turn,
             settings: self.settings.clone(),
-            lane: LaneId(self.id.to_string()),
+            lane: LaneId(self.id.key().to_owned()),
         };
         let stream = self.house.conversation().run(job, place);
         self.current = Some(Current::new(id, stream, beginning));

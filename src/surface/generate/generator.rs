@@ -15,7 +15,10 @@ use super::super::{
     error::HttpError,
     parameters::Parameters,
 };
-use crate::turn::{TurnId, pipeline::Relay};
+use crate::{
+    access::Caller,
+    turn::{TurnId, pipeline::Relay},
+};
 
 /// The fields of a call.
 pub(super) const KNOWN: [&str; 3] = ["context", "maxlength", "samples"];
@@ -23,6 +26,7 @@ pub(super) const KNOWN: [&str; 3] = ["context", "maxlength", "samples"];
 /// Answers a call.
 pub(super) async fn answer(
     house: Data<House>,
+    caller: &Caller,
     mut parameters: Parameters,
 ) -> Result<HttpResponse, HttpError> {
     let began = Instant::now();
@@ -40,7 +44,7 @@ pub(super) async fn answer(
         // What that server answers: a text, not a list.
         return Ok(HttpResponse::Ok().json(json!({ "result": "[]", "time": 0 })));
     }
-    let place = house.conversation.admit()?;
+    let place = house.conversation.admit(&caller.take_turn()?)?;
     let asking = asking(&house, &context, length, u32::try_from(samples).unwrap_or(1));
     let mut answers = Answers::begin(house, asking, place);
     let mut results = Vec::new();

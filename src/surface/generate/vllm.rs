@@ -19,6 +19,7 @@ use super::super::{
     parameters::Parameters,
 };
 use crate::{
+    access::Caller,
     settings::unknown_name,
     turn::{
         TurnId,
@@ -80,11 +81,12 @@ struct Call {
 /// Answers a call.
 pub(super) async fn answer(
     house: Data<House>,
+    caller: &Caller,
     parameters: Parameters,
     unknown: Option<String>,
 ) -> Result<HttpResponse, HttpError> {
     let call = Call::read(&house, parameters, unknown)?;
-    let place = house.conversation.admit()?;
+    let place = house.conversation.admit(&caller.take_turn()?)?;
     if call.stream && call.n == usize::try_from(call.asking.each).unwrap_or(usize::MAX) {
         return stream::respond(house, call, place).await;
     }

@@ -14,6 +14,7 @@ use super::{
     House, HttpError, stateless, surface_sampling,
 };
 use crate::{
+    access::Caller,
     session::CommandError,
     turn::{Choice, Context, Task, Turn, TurnId, UserText},
 };
@@ -41,14 +42,18 @@ fn loaded() -> String {
 }
 
 /// Answers a question.
-pub(in super::super) async fn answer(house: web::Data<House>, body: Body) -> HttpResponse {
-    match respond(&house, body).await {
+pub(in super::super) async fn answer(
+    house: web::Data<House>,
+    caller: Caller,
+    body: Body,
+) -> HttpResponse {
+    match respond(&house, &caller, body).await {
         Ok(answer) => HttpResponse::Ok().json(json!({ "answer": answer })),
         Err(error) => told(&error, format!("处理LLM请求失败: {}", error.message())),
     }
 }
 
-async fn respond(house: &House, body: Body) -> Result<String, HttpError> {
+async fn respond(house: &House, caller: &Caller, body: Body) -> Result<String, HttpError> {
     if !house.directory.is_open() {
         return Err(CommandError::ShuttingDown.into());
     }
@@ -70,7 +75,7 @@ async fn respond(house: &House, body: Body) -> Result<String, HttpError> {
         context: Context::default(),
         choice,
     };
-    stateless(house, turn).await
+    stateless(house, caller, turn).await
 }
 
 /// Changes the model that callers get who name none, for both APIs and until the service ends.

@@ -31,6 +31,7 @@ use super::{
     finish_reason, format, stream,
 };
 use crate::{
+    access::Caller,
     session::CommandError,
     turn::pipeline::{Place, Relay},
 };
@@ -52,13 +53,17 @@ struct Completion {
 }
 
 /// Goes on with a text.
-pub(super) async fn complete(house: Data<House>, body: Body) -> Result<HttpResponse, HttpError> {
+pub(super) async fn complete(
+    house: Data<House>,
+    caller: Caller,
+    body: Body,
+) -> Result<HttpResponse, HttpError> {
     if !house.directory.is_open() {
         return Err(CommandError::ShuttingDown.into());
     }
     let bytes = body.read(house.server.max_message_bytes).await?;
     let completion = read(&house, &bytes)?;
-    let place = house.conversation.admit()?;
+    let place = house.conversation.admit(&caller.take_turn()?)?;
     if completion.call.stream {
         let Completion { call, echoes } = completion;
         let writer = TextWriter::new(

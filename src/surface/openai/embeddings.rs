@@ -10,7 +10,7 @@ use super::{
     body::{self, CallBody, Subject, TextOr, TextOrTokens},
     call::unknown_model,
 };
-use crate::{session::CommandError, turn::TurnErrorCode};
+use crate::{access::Caller, session::CommandError, turn::TurnErrorCode};
 
 /// Most texts of a call.
 const MOST_TEXTS: usize = 2048;
@@ -38,7 +38,11 @@ enum Encoding {
 }
 
 /// Answers a call.
-pub(super) async fn embed(house: Data<House>, body: Body) -> Result<HttpResponse, HttpError> {
+pub(super) async fn embed(
+    house: Data<House>,
+    caller: Caller,
+    body: Body,
+) -> Result<HttpResponse, HttpError> {
     if !house.directory.is_open() {
         return Err(CommandError::ShuttingDown.into());
     }
@@ -64,7 +68,7 @@ pub(super) async fn embed(house: Data<House>, body: Body) -> Result<HttpResponse
     };
     let dimensions = parameters.whole("dimensions", 1, 65_536)?;
     let dimensions = dimensions.and_then(|dimensions| usize::try_from(dimensions).ok());
-    let place = house.conversation.admit()?;
+    let place = house.conversation.admit(&caller.take_turn()?)?;
     let made = house.conversation.embed(model.as_deref(), texts, place).await;
     let made = made.map_err(|error| match (error.code, &model) {
         (TurnErrorCode::NotFound, Some(name)) => unknown_model(&house.conversation, name),

@@ -11,7 +11,7 @@ use crate::{
         frames::{self, ClientFrame, HelloFields, Received},
         request::Purpose,
     },
-    turn::{SessionId, TurnId, UserText},
+    turn::{TurnId, UserText},
 };
 
 /// Most bytes of exchanges in one frame.
@@ -71,13 +71,13 @@ impl Socket {
         }
         match frame {
             ClientFrame::Say(fields) => {
-                self.submit(&session, fields.submission(Purpose::Say)?).await
+                self.submit(&session, fields.submission(Purpose::Say, &self.caller)?).await
             }
             ClientFrame::Speak(fields) => {
-                self.submit(&session, fields.submission(Purpose::Speak)?).await
+                self.submit(&session, fields.submission(Purpose::Speak, &self.caller)?).await
             }
             ClientFrame::Regenerate(fields) => {
-                self.submit(&session, fields.submission(Purpose::Regenerate)?).await
+                self.submit(&session, fields.submission(Purpose::Regenerate, &self.caller)?).await
             }
             ClientFrame::Spoken { turn, sentence } => {
                 session.spoken(turn, sentence).await?;
@@ -115,8 +115,8 @@ impl Socket {
             .into());
         }
         let mut known = None;
-        if let Some(id) = fields.session.as_ref().and_then(|id| SessionId::parse(id.as_str()).ok())
-        {
+        let tenant = self.caller.tenant();
+        if let Some(id) = fields.session.as_ref().and_then(|id| tenant.session(id.as_str()).ok()) {
             known =
                 self.house.directory.is_known(&id).await.map_err(HttpError::from)?.then_some(id);
         }
@@ -127,7 +127,7 @@ impl Socket {
             epoch: fields.epoch(),
             settings: SessionSettings { persona: fields.persona, provider: fields.provider },
         };
-        let session = self.house.directory.open(&known.unwrap_or_else(SessionId::generate));
+        let session = self.house.directory.open(&known.unwrap_or_else(|| tenant.new_session()));
         let attached = session.attach(hello).await?;
         let lineup = self.house.conversation.lineup();
         let (persona, provider) = lineup.chosen(&attached.settings);

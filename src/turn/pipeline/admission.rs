@@ -9,7 +9,10 @@ use std::{
     },
 };
 
-use crate::turn::{TurnError, TurnErrorCode};
+use crate::{
+    access::{Claim, Running},
+    turn::{TurnError, TurnErrorCode},
+};
 
 /// When a caller that was refused may come back, in milliseconds.
 const COME_BACK_MS: Range<u64> = 1_000..5_000;
@@ -23,11 +26,26 @@ pub(super) struct Admission {
 
 /// A turn's place; it is free again when this is dropped.
 #[derive(Debug)]
-pub struct Place(Arc<AtomicUsize>);
+pub struct Place {
+    taken: Arc<AtomicUsize>,
+    running: Running,
+}
+
+impl Place {
+    /// A claim for what belongs to the same turn.
+    pub fn claim(&self) -> Claim {
+        self.running.claim()
+    }
+
+    /// Counts what the turn has cost.
+    pub(super) fn charge(&self, tokens: u64) {
+        self.running.charge(tokens);
+    }
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.taken.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -41,9 +59,9 @@ impl Admission {
         self.taken.load(Ordering::SeqCst)
     }
 
-    /// A place, unless all are taken.
-    pub(super) fn admit(&self) -> Result<Place, TurnError> {
-        let place = self.replace();
+    /// A place, unless all are taken, or all that the caller may have.
+    pub(super) fn admit(&self, claim: &Claim) -> Result<Place, TurnError> {
+        let place = self.place(claim.begin()?);
         if self.taken() > self.limit {
             metrics::counter!("anima_turns_refused_total").increment(1);
             return Err(TurnError {
@@ -55,9 +73,13 @@ impl Admission {
     }
 
     /// A place for a turn that takes over from another, whose own is about to be free.
-    pub(super) fn replace(&self) -> Place {
+    pub(super) fn replace(&self, claim: &Claim) -> Place {
+        self.place(claim.take_over())
+    }
+
+    fn place(&self, running: Running) -> Place {
         self.taken.fetch_add(1, Ordering::SeqCst);
-        Place(Arc::clone(&self.taken))
+        Place { taken: Arc::clone(&self.taken), running }
     }
 }
 
@@ -80,18 +102,18 @@ mod tests {
     #[test]
     fn a_place_that_is_free_again_can_be_taken() {
         let admission = Admission::new(2);
-        let first = admission.admit().unwrap();
-        let _second = admission.admit().unwrap();
-        let refused = admission.admit().unwrap_err();
+        let first = admission.admit(&Claim::of_the_house()).unwrap();
+        let _second = admission.admit(&Claim::of_the_house()).unwrap();
+        let refused = admission.admit(&Claim::of_the_house()).unwrap_err();
         assert_eq!(refused.code, TurnErrorCode::Overloaded);
         assert!(COME_BACK_MS.contains(&refused.retry_after_ms.unwrap()));
         // A refusal takes none, and a turn that takes over needs none to be free.
         assert_eq!(admission.taken(), 2);
-        let replacing = admission.replace();
+        let replacing = admission.replace(&Claim::of_the_house());
         drop(first);
-        assert!(admission.admit().is_err());
+        assert!(admission.admit(&Claim::of_the_house()).is_err());
         drop(replacing);
-        assert!(admission.admit().is_ok());
+        assert!(admission.admit(&Claim::of_the_house()).is_ok());
     }
 
     #[test]

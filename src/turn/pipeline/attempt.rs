@@ -179,7 +179,8 @@ impl Attempt {
             }
             ProviderEvent::Reasoning(text) => {
                 self.pass.works();
-                Ok(self.release(vec![TurnEvent::Reasoning(text)]))
+                let thought = self.stages.think(text);
+                Ok(self.release(thought))
             }
             ProviderEvent::Text(text) => Ok(self.hear(&text)),
             ProviderEvent::Logprobs(tokens) => Ok(self.release(vec![TurnEvent::Logprobs(tokens)])),
@@ -199,7 +200,9 @@ impl Attempt {
         let step = self.release(released);
         if self.stages.is_full() {
             // Dropping the stream stops the generation.
-            self.end = Some((EndReason::Complete, Some(self.counted)));
+            let filtered = self.stages.is_filtered();
+            let reason = if filtered { EndReason::Filtered } else { EndReason::Complete };
+            self.end = Some((reason, Some(self.counted)));
             return Step::Ready;
         }
         if step == Step::Other { Step::Spoke } else { step }
@@ -209,10 +212,12 @@ impl Attempt {
     fn close(&mut self, reason: FinishReason, usage: Option<Usage>) -> Result<Step, ProviderError> {
         let released = self.stages.finish();
         let is_empty = self.release(released) == Step::Other && !self.stages.may_be_empty();
-        if is_empty && reason != FinishReason::Filtered {
+        let filtered = reason == FinishReason::Filtered || self.stages.is_filtered();
+        if is_empty && !filtered {
             return Err(ProviderError::Protocol("the answer is empty".into()));
         }
         let reason = match reason {
+            _ if self.stages.is_filtered() => EndReason::Filtered,
             FinishReason::Stop => EndReason::Complete,
             FinishReason::ToolCalls => EndReason::ToolCalls,
             FinishReason::Length => EndReason::Length,

@@ -36,7 +36,6 @@ impl Conversation {
         texts: Vec<String>,
         place: Place,
     ) -> Result<Embedded, TurnError> {
-        let _place = place;
         let lineup = self.lineup();
         let entry = embedder(lineup.registry(), provider)?;
         let name = entry.provider.name();
@@ -52,6 +51,7 @@ impl Conversation {
         };
         let embeddings =
             made.map_err(late)?.map_err(|error| TurnError::from_provider(name, &error))?;
+        place.charge(u64::from(embeddings.prompt_tokens.unwrap_or(0)));
         Ok(Embedded { provider: name.to_owned(), embeddings })
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     registry::Entry,
     turn::{
         Task, TurnError, TurnErrorCode,
+        filter::Words,
         prompt::{Ingredients, Persona, Style},
         stages::Stages,
     },
@@ -42,7 +43,13 @@ impl Lineup {
         } else {
             Stages::new(limit, &style.cut)
         };
-        Ok((request, stages))
+        Ok((request, stages.without(persona.words())))
+    }
+
+    /// The words that whoever speaks a text does not say.
+    pub(super) fn words_of(&self, errand: &Errand) -> Option<&Words> {
+        let Errand::Turn(job) = errand else { return None };
+        self.persona(&job.turn, &job.settings).ok()?.words()
     }
 
     /// The request to a provider, with as much of the history as its context holds, and the limit

@@ -1,13 +1,20 @@
 //! The prompts folder: `styles.toml`, `*.j2` and `personas/*.toml`.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anima_provider::{Capabilities, Sampling};
 use minijinja::{Environment, UndefinedBehavior, path_loader};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{Earlier, Emotion, Ingredients, Language, PromptError};
-use crate::settings::unknown_name;
+use crate::{
+    settings::unknown_name,
+    turn::filter::{Action, Words},
+};
 
 /// Every style and persona.
 #[derive(Debug)]
@@ -106,8 +113,39 @@ pub struct Persona {
     /// How the answer is drawn.
     #[serde(default)]
     pub sampling: Sampling,
+    /// Words that it does not say.
+    #[serde(default)]
+    pub filter: Option<FilterSettings>,
+    /// The same, read.
+    #[serde(skip)]
+    words: Option<Words>,
     /// Who it is, as the model is told.
     pub system: SystemText,
+}
+
+/// Which words a persona does not say, and what is done about them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FilterSettings {
+    /// Files of the prompts folder, with one word on each line.
+    pub words: Vec<PathBuf>,
+    /// What is done about one in an answer.
+    #[serde(default)]
+    pub action: Action,
+    /// What is done about one in what a person says.
+    #[serde(default)]
+    pub input: InputAction,
+}
+
+/// What is done about a word in what a person says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InputAction {
+    /// Nothing.
+    #[default]
+    Pass,
+    /// The turn is refused.
+    Refuse,
 }
 
 fn default_turns() -> u32 {
@@ -148,6 +186,36 @@ impl PersonaLanguage {
 }
 
 impl Persona {
+    /// Words that it does not say.
+    pub fn words(&self) -> Option<&Words> {
+        self.words.as_ref()
+    }
+
+    /// Whether it does not take these words of a person.
+    pub fn refuses(&self, said: &str) -> bool {
+        let refuses =
+            self.filter.as_ref().is_some_and(|filter| filter.input == InputAction::Refuse);
+        refuses && self.words.as_ref().is_some_and(|words| words.are_in(said))
+    }
+
+    /// Reads the lists of words that it names.
+    fn read_words(&mut self, folder: &Path) -> Result<(), PromptError> {
+        let Some(filter) = &self.filter else { return Ok(()) };
+        let mut texts = Vec::new();
+        for file in &filter.words {
+            let path = folder.join(file);
+            let text =
+                fs::read_to_string(&path).map_err(|error| file_error(&path, error.to_string()))?;
+            // Each for itself first, so that an error names its file.
+            Words::new([text.as_str()], filter.action)
+                .map_err(|error| file_error(&path, error.to_string()))?;
+            texts.push(text);
+        }
+        let words = Words::new(texts.iter().map(String::as_str), filter.action);
+        self.words = Some(words.map_err(|error| file_error(folder, error.to_string()))?);
+        Ok(())
+    }
+
     /// Who the digital human is.
     pub fn system(&self, language: Language) -> &str {
         match language {
@@ -178,8 +246,7 @@ impl Prompts {
                 ));
             }
         }
-        let prompts =
-            Self { templates, styles, personas: read_personas(&folder.join("personas"))? };
+        let prompts = Self { templates, styles, personas: read_personas(folder)? };
         prompts.rehearse()?;
         Ok(prompts)
     }
@@ -248,7 +315,9 @@ impl Prompts {
     }
 }
 
-fn read_personas(folder: &Path) -> Result<BTreeMap<String, Persona>, PromptError> {
+/// Reads the personas of a prompts folder, with the lists of words that they name.
+fn read_personas(prompts: &Path) -> Result<BTreeMap<String, Persona>, PromptError> {
+    let folder = &prompts.join("personas");
     let entries = fs::read_dir(folder).map_err(|error| file_error(folder, error.to_string()))?;
     let mut personas = BTreeMap::new();
     for entry in entries {
@@ -262,6 +331,7 @@ fn read_personas(folder: &Path) -> Result<BTreeMap<String, Persona>, PromptError
         if let Err((key, range)) = persona.sampling.validate() {
             return Err(file_error(&path, format!("sampling.{key} must be {range}")));
         }
+        persona.read_words(prompts)?;
         personas.insert(persona.name.clone(), persona);
     }
     Ok(personas)

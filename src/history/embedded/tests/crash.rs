@@ -11,7 +11,7 @@ use crate::history::contract::{
     all, answer, id, once_more, open, replay, settling, tell, told, turn,
 };
 use crate::history::{Begun, ExchangeState, HistoryError, HistoryStore, NewTurn};
-use crate::turn::SessionId;
+use crate::turn::{SessionId, Tenant};
 
 #[tokio::test]
 async fn what_was_acknowledged_is_there_after_a_restart() {
@@ -20,10 +20,14 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
     let session = SessionId::generate();
     tell(&store, &session, &turn("one", "Who are you?"), &answer("Anima.")).await;
     tell(&store, &session, &once_more("again"), &answer("I am Anima.")).await;
-    let before = (all(&store, &session).await, store.list(0, 10).await.unwrap());
+    let before =
+        (all(&store, &session).await, store.list(&Tenant::default(), 0, 10).await.unwrap());
     drop(store);
     let store = disk.open().unwrap();
-    assert_eq!((all(&store, &session).await, store.list(0, 10).await.unwrap()), before);
+    assert_eq!(
+        (all(&store, &session).await, store.list(&Tenant::default(), 0, 10).await.unwrap()),
+        before
+    );
     assert_eq!(replay(&store, &session, &turn("one", "Who are you?")).await, before.0[0]);
     assert_eq!(open(&store, &session, &turn("two", "And I?")).await.position, 1);
 }
@@ -38,12 +42,12 @@ async fn what_a_crash_left_running_is_incomplete_and_runs_again() {
     let former = open(&store, &running, &turn("one", "Tell me a story")).await;
     tell(&store, &replacing, &turn("one", "Hello"), &answer("old")).await;
     open(&store, &replacing, &once_more("again")).await;
-    let before = store.list(0, 10).await.unwrap();
+    let before = store.list(&Tenant::default(), 0, 10).await.unwrap();
     disk.fail_after(0);
     drop(store);
     disk.restart(|| false);
     let store = disk.open().unwrap();
-    assert_eq!(store.list(0, 10).await.unwrap(), before);
+    assert_eq!(store.list(&Tenant::default(), 0, 10).await.unwrap(), before);
     assert_eq!(all(&store, &running).await[0].state, ExchangeState::Incomplete);
     assert_eq!(told(&all(&store, &replacing).await), [("one", "old")]);
     assert_eq!(told(&all(&store, &done).await), [("one", "Hello.")]);

@@ -8,7 +8,7 @@ use crate::history::contract::{all, answer, tell, told, turn};
 use crate::history::embedded::schema::{META, SCHEMA, SCHEMA_KEY};
 use crate::history::embedded::{EmbeddedOptions, EmbeddedStore};
 use crate::history::{HistoryError, HistoryStore};
-use crate::turn::SessionId;
+use crate::turn::{SessionId, Tenant};
 
 fn open(path: &Path) -> Result<EmbeddedStore, HistoryError> {
     EmbeddedStore::open(path, EmbeddedOptions::default())
@@ -116,7 +116,7 @@ async fn a_damaged_file_is_refused_or_read_but_ends_nothing() {
         fs::write(&path, &content).unwrap();
         if let Ok(store) = open(&path) {
             drop(store.recent(&session, usize::MAX).await);
-            drop(store.list(0, 10).await);
+            drop(store.list(&Tenant::default(), 0, 10).await);
             drop(store.begin(&session, &turn("next", "Hello?")).await);
         }
     }

@@ -13,7 +13,7 @@ use crate::history::embedded::EmbeddedOptions;
 use crate::history::embedded::file::open_on;
 use crate::history::embedded::schema::SESSIONS;
 use crate::history::{Begun, HistoryError, HistoryStore};
-use crate::turn::SessionId;
+use crate::turn::{SessionId, Tenant};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_64_that_begin_the_same_turn_one_opens_it() {
@@ -63,7 +63,7 @@ async fn an_operation_that_fails_fails_alone() {
     drop(store);
     let database = open_on(disk.mount()).unwrap();
     let transaction = database.begin_write().unwrap();
-    transaction.open_table(SESSIONS).unwrap().insert(damaged.as_str(), &b"{"[..]).unwrap();
+    transaction.open_table(SESSIONS).unwrap().insert(damaged.key(), &b"{"[..]).unwrap();
     transaction.commit().unwrap();
     drop(database);
     let store = Arc::new(disk.open().unwrap());
@@ -84,7 +84,7 @@ async fn an_operation_that_fails_fails_alone() {
         begun.iter().filter(|begun| matches!(begun, Err(HistoryError::Unavailable(_)))).count(),
         1
     );
-    let listed = store.list(0, 100).await.unwrap();
+    let listed = store.list(&Tenant::default(), 0, 100).await.unwrap();
     assert!(
         listed.iter().any(|record| record.id == healthy)
             && listed.iter().all(|record| record.id != damaged)

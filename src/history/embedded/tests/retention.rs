@@ -5,7 +5,7 @@ use super::disk::Disk;
 use crate::history::contract::{all, answer, once_more, open, replay, tell, told, turn};
 use crate::history::embedded::EmbeddedOptions;
 use crate::history::{Begun, HistoryStore};
-use crate::turn::SessionId;
+use crate::turn::{SessionId, Tenant};
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -42,7 +42,7 @@ async fn sessions_that_were_not_used_are_forgotten_at_the_start() {
     time.pass(2 * DAY);
     drop(store);
     let store = disk.open_at(EmbeddedOptions::default(), time.source()).unwrap();
-    let listed = store.list(0, 1000).await.unwrap();
+    let listed = store.list(&Tenant::default(), 0, 1000).await.unwrap();
     assert_eq!(listed.iter().map(|record| &record.id).collect::<Vec<_>>(), [&sessions[0]]);
     assert_eq!(all(&store, &sessions[0]).await.len(), 2);
 }
@@ -70,6 +70,6 @@ async fn a_clock_that_stands_still_gives_an_order_all_the_same() {
     for session in &sessions {
         open(&store, session, &turn("one", "Hello")).await;
     }
-    let listed = store.list(0, 10).await.unwrap();
+    let listed = store.list(&Tenant::default(), 0, 10).await.unwrap();
     assert!(listed.iter().map(|record| &record.id).eq(sessions.iter().rev()));
 }

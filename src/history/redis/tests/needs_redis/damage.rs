@@ -5,7 +5,7 @@ use super::{explain, open_at, options};
 use crate::history::contract::{answer, id, open, tell, turn};
 use crate::history::redis::RedisStore;
 use crate::history::{HistoryError, HistoryStore};
-use crate::turn::SessionId;
+use crate::turn::{SessionId, Tenant};
 
 /// A store, and the beginning of the keys of a session in it that has one exchange.
 async fn talked_once() -> (RedisStore, SessionId, String) {
@@ -69,7 +69,7 @@ async fn a_key_of_another_type_is_told() {
     // It does not keep the others from being listed.
     let other = SessionId::generate();
     tell(&store, &other, &turn("one", "Hello"), &answer("Hello.")).await;
-    let listed = store.list(0, 10).await.unwrap();
+    let listed = store.list(&Tenant::default(), 0, 10).await.unwrap();
     assert_eq!(listed.iter().map(|record| &record.id).collect::<Vec<_>>(), [&other]);
 }
 

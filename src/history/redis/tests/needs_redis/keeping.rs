@@ -9,7 +9,7 @@ use super::{open_at, options, store_of_its_own};
 use crate::history::contract::{all, answer, id, once_more, open, replay, tell, told, turn};
 use crate::history::redis::{RedisOptions, RedisStore};
 use crate::history::{Amendment, Begun, HistoryError, HistoryStore, NewTurn, SessionSettings};
-use crate::turn::{Sentence, SessionId, Verdict, VerdictStatus};
+use crate::turn::{Sentence, SessionId, Tenant, Verdict, VerdictStatus};
 
 #[tokio::test]
 async fn a_turn_costs_two_round_trips() {
@@ -18,7 +18,7 @@ async fn a_turn_costs_two_round_trips() {
     let session = SessionId::generate();
     // The first turn also brings the functions.
     tell(&store, &session, &turn("first", "Hello"), &answer("Hello.")).await;
-    store.list(0, 1).await.unwrap();
+    store.list(&Tenant::default(), 0, 1).await.unwrap();
     server.command("CONFIG RESETSTAT");
     for number in 0..10 {
         tell(&store, &session, &turn(&format!("turn{number}"), "Go on"), &answer("Yes.")).await;
@@ -56,7 +56,7 @@ async fn the_rights_that_the_documentation_names_are_enough() {
     store.configure(&session, &SessionSettings::default()).await.unwrap();
     store.rename(&session, "A name").await.unwrap();
     assert_eq!(all(&store, &session).await.len(), 1);
-    assert_eq!(store.list(0, 10).await.unwrap().len(), 1);
+    assert_eq!(store.list(&Tenant::default(), 0, 10).await.unwrap().len(), 1);
     store.clear(&session).await.unwrap();
     store.delete(&session).await.unwrap();
     store.create(&session, &SessionSettings::default()).await.unwrap();
@@ -148,7 +148,7 @@ async fn a_session_that_is_not_used_is_forgotten_whole() {
     assert!(keys().starts_with("*0\r\n"), "{}", keys());
     assert_eq!(store.session(&old).await.unwrap(), None);
     assert!(matches!(store.recent(&old, 1).await, Err(HistoryError::SessionNotFound)));
-    let listed = store.list(0, 10).await.unwrap();
+    let listed = store.list(&Tenant::default(), 0, 10).await.unwrap();
     assert_eq!(listed.iter().map(|record| &record.id).collect::<Vec<_>>(), [&used]);
 }
 
@@ -163,12 +163,18 @@ async fn the_index_of_sessions_repairs_itself() {
     }
     let index = format!("{}:v1:sessions", options.prefix);
     let listed = async |store: &RedisStore| -> Vec<SessionId> {
-        store.list(0, 10).await.unwrap().into_iter().map(|record| record.id).collect()
+        store
+            .list(&Tenant::default(), 0, 10)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|record| record.id)
+            .collect()
     };
     assert_eq!(listed(&store).await.len(), 3);
     // One that is gone is not told, does not count, and does not stay.
     server.command(&format!("ZADD {index} 9000000000000000 ghost 9000000000000001 not*an*id"));
-    let page = store.list(0, 2).await.unwrap();
+    let page = store.list(&Tenant::default(), 0, 2).await.unwrap();
     assert_eq!(
         page.iter().map(|record| &record.id).collect::<Vec<_>>(),
         [&sessions[2], &sessions[1]]

@@ -11,7 +11,7 @@ use super::{explain, open_at, options};
 use crate::history::contract::{all, answer, id, open, tell, told, turn};
 use crate::history::redis::{RedisOptions, RedisStore};
 use crate::history::{HistoryError, HistoryStore};
-use crate::turn::SessionId;
+use crate::turn::{SessionId, Tenant};
 
 /// No refusal may take longer; the deadline of a call is 600 ms.
 const REFUSED_WITHIN: Duration = Duration::from_millis(1500);
@@ -54,7 +54,7 @@ async fn a_store_opens_while_redis_is_down_and_works_once_it_is_up() {
     back(&store).await;
     let session = SessionId::generate();
     tell(&store, &session, &turn("one", "Hello"), &answer("Hello.")).await;
-    assert_eq!(store.list(0, 10).await.unwrap().len(), 1);
+    assert_eq!(store.list(&Tenant::default(), 0, 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -1,0 +1,226 @@
+//! Who may call, and how much: keys, what each of them may use, and what callers without one may.
+//!
+//! A surface asks the [`Gate`] who a request is from and gets a [`Caller`], or not. For each turn it
+//! asks the caller for a [`Claim`], which becomes a [`Running`] in the turn's place and is told what the
+//! turn has cost.
+//!
+//! What is counted is counted by this process and for as long as it runs: two processes that share a
+//! store let twice as much through, and a restart begins anew.
+
+mod account;
+mod addresses;
+mod allowance;
+mod keys;
+
+use std::{net::IpAddr, sync::Arc};
+
+use arc_swap::ArcSwap;
+use thiserror::Error;
+
+use crate::{
+    settings::{Settings, SettingsError},
+    turn::{Tenant, TurnError},
+};
+use account::Account;
+use addresses::Addresses;
+use keys::Keys;
+
+pub use account::{Claim, Running};
+pub use allowance::Allowance;
+
+/// Why somebody is not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Stranger {
+    /// There was no key.
+    #[error("a key is needed here; send it as Authorization: Bearer KEY")]
+    NoKey,
+    /// The key is none of ours.
+    #[error("the key is wrong")]
+    WrongKey,
+}
+
+/// Who may call at present; what a reload exchanges.
+pub struct Gate(ArcSwap<Access>);
+
+/// Who may call.
+struct Access {
+    keys: Keys,
+    addresses: Addresses,
+    /// Whether callers without a key are let in.
+    anonymous: bool,
+}
+
+/// Somebody who was let in.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    tenant: Tenant,
+    account: Arc<Account>,
+}
+
+impl Gate {
+    /// The gate that the settings describe.
+    ///
+    /// # Errors
+    /// When a key is not where the settings say, is too weak, or is given twice.
+    pub fn new(settings: &Settings) -> Result<Self, SettingsError> {
+        Access::new(settings, None).map(|access| Self(ArcSwap::from_pointee(access)))
+    }
+
+    /// What the settings describe now, ready to be [put in effect](Next::take_effect): what has been
+    /// used of a key goes on being counted.
+    ///
+    /// # Errors
+    /// As [`Gate::new`].
+    pub fn next(&self, settings: &Settings) -> Result<Next<'_>, SettingsError> {
+        let access = Access::new(settings, Some(&self.0.load()))?;
+        Ok(Next { gate: self, access })
+    }
+
+    /// Who calls, with this key and from this address.
+    ///
+    /// Where there are no keys nobody looks at what is sent as one: clients of `OpenAI`'s API always
+    /// send something.
+    ///
+    /// # Errors
+    /// When the caller is not let in.
+    pub fn caller(&self, key: Option<&str>, address: Option<IpAddr>) -> Result<Caller, Stranger> {
+        let access = self.0.load();
+        match key {
+            Some(key) if !access.keys.is_empty() => {
+                access.keys.find(key).cloned().ok_or(Stranger::WrongKey)
+            }
+            _ if access.anonymous => {
+                let account = access.addresses.account(address);
+                Ok(Caller { tenant: Tenant::default(), account })
+            }
+            _ => Err(Stranger::NoKey),
+        }
+    }
+
+    /// Whether a key belongs to somebody; without keys, none does.
+    pub fn knows(&self, key: &str) -> bool {
+        self.0.load().keys.find(key).is_some()
+    }
+}
+
+/// What a gate will be.
+pub struct Next<'gate> {
+    gate: &'gate Gate,
+    access: Access,
+}
+
+impl Next<'_> {
+    /// Lets it be so. Callers that were let in stay.
+    pub fn take_effect(self) {
+        self.gate.0.store(Arc::new(self.access));
+    }
+}
+
+impl Access {
+    fn new(settings: &Settings, before: Option<&Self>) -> Result<Self, SettingsError> {
+        let keys = Keys::read(settings, before.map(|before| &before.keys))?;
+        let anonymous = settings.access.anonymous || keys.is_empty();
+        let limits = settings.access.limits;
+        let addresses = match before {
+            Some(before) if before.addresses.limits() == limits => before.addresses.clone(),
+            _ => Addresses::new(limits),
+        };
+        Ok(Self { keys, addresses, anonymous })
+    }
+}
+
+impl Caller {
+    /// Whose sessions the caller sees.
+    pub fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
+    /// Counts a request.
+    ///
+    /// # Errors
+    /// When there were too many; the error says when to come back.
+    pub fn take_request(&self) -> Result<(), TurnError> {
+        self.account.take_request()
+    }
+
+    /// Counts a turn that is about to be taken.
+    ///
+    /// # Errors
+    /// When there were too many, or a quota is used up; the error says when to come back.
+    pub fn take_turn(&self) -> Result<Claim, TurnError> {
+        Account::take_turn(&self.account)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::{settings::Overrides, turn::TurnErrorCode};
+
+    /// A service's settings, and the folder that its keys are in.
+    struct Ground(Settings, #[expect(dead_code, reason = "it ends with this")] TempDir);
+
+    /// Settings with `changes`; the file `kiosk` holds a key.
+    fn ground(changes: &str) -> Ground {
+        let folder = tempfile::tempdir().unwrap();
+        let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/base.toml");
+        let config = folder.path().join("config");
+        fs::create_dir(&config).unwrap();
+        fs::copy(base, config.join("base.toml")).unwrap();
+        fs::write(folder.path().join("kiosk"), "0123456789abcdef\n").unwrap();
+        fs::write(config.join("test.toml"), changes).unwrap();
+        Ground(Settings::load(&config, "test", &Overrides::default()).unwrap(), folder)
+    }
+
+    fn gate(changes: &str) -> Gate {
+        Gate::new(&ground(changes).0).unwrap()
+    }
+
+    const KIOSK: &str = "[keys.kiosk]\nkey_file = \"kiosk\"\ntenant = \"museum\"\n";
+
+    #[test]
+    fn without_keys_everybody_is_let_in_whatever_they_send() {
+        let gate = gate("");
+        for key in [None, Some("sk-anything"), Some("")] {
+            let caller = gate.caller(key, None).unwrap();
+            assert_eq!(caller.tenant(), &Tenant::default());
+            assert!((0..1000).all(|_| caller.take_turn().is_ok() && caller.take_request().is_ok()));
+        }
+    }
+
+    #[test]
+    fn with_keys_only_those_who_have_one_are_let_in() {
+        let both = gate(&format!("{KIOSK}[access]\nanonymous = true"));
+        let gate = gate(KIOSK);
+        let caller = gate.caller(Some("0123456789abcdef"), None).unwrap();
+        assert_eq!(caller.tenant().name(), Some("museum"));
+        for wrong in ["", "0123456789abcde", "0123456789abcdef0", "0123456789ABCDEF"] {
+            assert_eq!(gate.caller(Some(wrong), None).unwrap_err(), Stranger::WrongKey, "{wrong}");
+        }
+        assert_eq!(gate.caller(None, None).unwrap_err(), Stranger::NoKey);
+
+        assert_eq!(both.caller(None, None).unwrap().tenant(), &Tenant::default());
+        assert_eq!(both.caller(Some("guess"), None).unwrap_err(), Stranger::WrongKey);
+    }
+
+    #[test]
+    fn what_was_used_is_still_counted_after_a_reload() {
+        let limited =
+            |turns: u32| ground(&format!("{KIOSK}[keys.kiosk.limits]\nturns_per_day = {turns}"));
+        let gate = Gate::new(&limited(2).0).unwrap();
+        let caller = || gate.caller(Some("0123456789abcdef"), None).unwrap();
+        caller().take_turn().unwrap();
+        gate.next(&limited(2).0).unwrap().take_effect();
+        caller().take_turn().unwrap();
+        assert_eq!(caller().take_turn().unwrap_err().code, TurnErrorCode::QuotaExceeded);
+        gate.next(&limited(3).0).unwrap().take_effect();
+        caller().take_turn().unwrap();
+        assert!(caller().take_turn().is_err());
+        gate.next(&ground("").0).unwrap().take_effect();
+        assert!(gate.caller(None, None).is_ok());
+    }
+}

@@ -1,0 +1,149 @@
+//! Who a request is from: the key that it brings, and what is open to everybody.
+//!
+//! A key comes as `Authorization: Bearer KEY`. A page cannot send that when it opens a WebSocket, so
+//! there it may come as the subprotocol `anima-key.KEY` (or as browsers send it to `OpenAI`,
+//! `openai-insecure-api-key.KEY`). In an address a key is never looked for: addresses are logged.
+
+use std::{
+    future::{Ready, ready},
+    net::IpAddr,
+    sync::Arc,
+};
+
+use actix_web::{
+    Error, FromRequest, HttpMessage, HttpRequest,
+    body::MessageBody,
+    dev::{Payload, ServiceRequest, ServiceResponse},
+    http::{Method, StatusCode, header},
+    middleware::Next,
+    web::Data,
+};
+
+use super::{
+    House,
+    error::{self, HttpError},
+    operations,
+};
+use crate::{
+    access::{Caller, Gate, Stranger},
+    settings::{AccessSettings, WhoReads},
+};
+
+/// What a key follows among the subprotocols that a page offers.
+const KEY_PROTOCOLS: [&str; 2] = ["anima-key.", "openai-insecure-api-key."];
+
+/// Where callers come in.
+#[derive(Clone)]
+pub struct Door {
+    gate: Arc<Gate>,
+    metrics: WhoReads,
+    address_header: Option<String>,
+}
+
+impl Door {
+    /// A door that lets in whom the gate knows.
+    pub fn new(gate: Arc<Gate>, settings: &AccessSettings) -> Self {
+        let address_header = settings.address_header.clone();
+        Self { gate, metrics: settings.metrics, address_header }
+    }
+
+    /// Whose request it is.
+    fn caller(&self, request: &HttpRequest) -> Result<Caller, HttpError> {
+        let caller = self.gate.caller(key(request), self.address(request));
+        let caller = caller.map_err(|stranger| {
+            let limit = match stranger {
+                Stranger::NoKey => "no_key",
+                Stranger::WrongKey => "wrong_key",
+            };
+            metrics::counter!("anima_caller_refused_total", "caller" => "unknown", "limit" => limit)
+                .increment(1);
+            let message = stranger.to_string();
+            HttpError::new(StatusCode::UNAUTHORIZED, "invalid_api_key", message)
+        })?;
+        caller.take_request()?;
+        Ok(caller)
+    }
+
+    /// Where the caller is, as far as somebody says who can be believed.
+    fn address(&self, request: &HttpRequest) -> Option<IpAddr> {
+        let peer = request.peer_addr().map(|peer| peer.ip());
+        let Some(name) = &self.address_header else { return peer };
+        // What stands last was added by the proxy; what stands before may be the caller's own invention.
+        let told = request.headers().get_all(name.as_str()).last();
+        let told = told.and_then(|value| value.to_str().ok()?.rsplit(',').next());
+        told.and_then(|address| address.trim().parse().ok()).or(peer)
+    }
+
+    /// Whether a request needs no key here: it is open to everybody, or asks for another key itself.
+    fn is_open(&self, request: &HttpRequest) -> bool {
+        let path = request.path();
+        if request.method() == Method::OPTIONS {
+            // What a browser asks before it sends anything; it sends no key then.
+            return true;
+        }
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        match path {
+            "/metrics" => self.metrics == WhoReads::Open,
+            "/" => reads,
+            "/openapi.json" | "/asyncapi.json" | "/docs" | "/favicon.ico" => reads,
+            "/llm_change_model" | "/llm_change_model/" => true,
+            path if operations::is_probe(path) || path.starts_with("/admin/") => true,
+            path => reads && (path.starts_with("/static/") || path.starts_with("/docs/")),
+        }
+    }
+
+    /// Lets those read the metrics who have a key of any kind, where one is needed.
+    fn may_read_metrics(&self, house: &House, request: &HttpRequest) -> bool {
+        house.admin.knows(request) || key(request).is_some_and(|key| self.gate.knows(key))
+    }
+}
+
+/// Lets requests in or refuses them, and says to whoever answers them whose they are.
+///
+/// # Errors
+/// When the key is missing or wrong, or the caller has asked too often.
+pub async fn guard<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    if let Some(house) = request.app_data::<Data<House>>().cloned() {
+        let door = &house.door;
+        let reads_metrics =
+            request.path() == "/metrics" && door.may_read_metrics(&house, request.request());
+        if !reads_metrics && !door.is_open(request.request()) {
+            let caller = door.caller(request.request())?;
+            request.extensions_mut().insert(caller);
+        }
+    }
+    next.call(request).await
+}
+
+/// The key that a request brings.
+fn key(request: &HttpRequest) -> Option<&str> {
+    let authorization = request.headers().get(header::AUTHORIZATION);
+    let bearer = authorization.and_then(|value| {
+        let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+    });
+    bearer.or_else(|| {
+        let key =
+            |offered| KEY_PROTOCOLS.iter().find_map(|prefix| str::strip_prefix(offered, prefix));
+        protocols(request).find_map(key)
+    })
+}
+
+/// The subprotocols that a client offers for its WebSocket.
+pub(super) fn protocols(request: &HttpRequest) -> impl Iterator<Item = &str> {
+    let offers = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
+    offers.filter_map(|offer| offer.to_str().ok()).flat_map(|offer| offer.split(',').map(str::trim))
+}
+
+impl FromRequest for Caller {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let caller = request.extensions().get::<Self>().cloned();
+        ready(caller.ok_or_else(|| error::internal("nobody asked whose request it is").into()))
+    }
+}
