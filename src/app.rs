@@ -212,7 +212,8 @@ fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn HistoryStore>> {
     }
 }
 
-fn open_redis(settings: &HistorySettings) -> anyhow::Result<Arc<dyn HistoryStore>> {
+/// The store that the settings describe, which need not be reachable yet.
+pub(crate) fn open_redis(settings: &HistorySettings) -> anyhow::Result<Arc<dyn HistoryStore>> {
     let options = RedisOptions {
         url: settings.redis.url.secret().clone(),
         username: settings.redis.username.clone(),

@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 use futures::{SinkExt, StreamExt};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -21,7 +22,11 @@ use tokio::{
 };
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async_with_config,
-    tungstenite::{self, Message},
+    tungstenite::{
+        self, Message,
+        client::IntoClientRequest,
+        http::{HeaderValue, header::AUTHORIZATION},
+    },
 };
 
 use crate::{app::Application, settings::Settings, telemetry, turn::TurnId};
@@ -29,12 +34,17 @@ use crate::{app::Application, settings::Settings, telemetry, turn::TurnId};
 /// How long the last words of a conversation may take when the input ends.
 const LAST_WORDS: Duration = Duration::from_mins(2);
 
-/// Talks with the service at `url` until the input ends.
+/// Talks with the service at `url` until the input ends, with the key that it asks for, if any.
 ///
 /// # Errors
 /// When the service cannot be reached, or the connection breaks.
-pub async fn talk(url: &str) -> anyhow::Result<()> {
-    let socket = connect(url).await.map_err(|error| anyhow!("cannot reach {url}: {error}"))?;
+pub async fn talk(url: &str, key: Option<&SecretString>) -> anyhow::Result<()> {
+    let socket = connect(url, key).await.map_err(|error| match error {
+        tungstenite::Error::Http(answer) if answer.status() == 401 => {
+            anyhow!("{url} wants a key; put it into the variable ANIMA_KEY")
+        }
+        error => anyhow!("cannot reach {url}: {error}"),
+    })?;
     Conversation::new(socket).run().await
 }
 
@@ -45,12 +55,13 @@ pub async fn talk(url: &str) -> anyhow::Result<()> {
 /// When the service cannot be reached or started, or the connection breaks.
 pub async fn talk_here(settings: Settings) -> anyhow::Result<()> {
     let address = SocketAddr::new(settings.server.host, settings.server.port);
+    let key = settings.any_key()?;
     if address.port() != 0 && TcpStream::connect(address).await.is_ok() {
-        return talk(&format!("ws://{address}/ws")).await;
+        return talk(&format!("ws://{address}/ws"), key.as_ref()).await;
     }
     say("No service listens; starting one …\n")?;
     let service = OwnService::start(settings).await?;
-    let outcome = talk(&service.url).await;
+    let outcome = talk(&service.url, key.as_ref()).await;
     service.stop().await?;
     outcome
 }
@@ -68,7 +79,7 @@ impl OwnService {
         if settings.telemetry.log == "info" {
             "warn".clone_into(&mut settings.telemetry.log);
         }
-        telemetry::install_logging(&settings.telemetry)?;
+        telemetry::install(&settings.telemetry)?;
         let application = Application::build(settings).await?;
         let url = format!("ws://{}/ws", application.address());
         let (stop, stopped) = oneshot::channel::<()>();
@@ -88,8 +99,13 @@ impl OwnService {
 }
 
 /// Connects without Nagle's delay, so that a word leaves when it is typed.
-async fn connect(url: &str) -> Result<Socket, tungstenite::Error> {
-    connect_async_with_config(url, None, true).await.map(|(socket, _)| socket)
+async fn connect(url: &str, key: Option<&SecretString>) -> Result<Socket, tungstenite::Error> {
+    let mut request = url.into_client_request()?;
+    if let Some(key) = key {
+        let value = HeaderValue::try_from(format!("Bearer {}", key.expose_secret()))?;
+        request.headers_mut().insert(AUTHORIZATION, value);
+    }
+    connect_async_with_config(request, None, true).await.map(|(socket, _)| socket)
 }
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;

@@ -22,7 +22,7 @@
 //! | [`app`] | the service as a whole: binds, wires, drains |
 //! | [`settings`] | the settings tree |
 //! | [`access`] | who may call, and how much: keys, tenants, limits |
-//! | [`telemetry`] | log lines and metrics |
+//! | [`telemetry`] | log lines, metrics and traces |
 //! | [`registry`] | the providers by name; the only one that names concrete ones |
 //! | [`reload`] | brings a changed configuration into the running service |
 //! | [`turn`] | the vocabulary of a turn, its stages, and [`turn::pipeline`], the one path of a turn |
@@ -33,6 +33,7 @@
 //! | [`chat`] | the terminal client |
 //! | [`convert`] | the command that makes an old model folder loadable |
 //! | [`merge`] | the command that adds an adapter to a model |
+//! | [`doctor`] | the command that says whether a service would run well here |
 //! | [`providers`] | the command that shows how providers are doing |
 //! | [`eval`] | measures models and turns on data of the caller's |
 //! | [`pull`] | fetches models from a hub |
@@ -44,6 +45,7 @@ pub mod access;
 pub mod app;
 pub mod chat;
 pub mod convert;
+pub mod doctor;
 pub mod eval;
 pub mod history;
 pub mod merge;

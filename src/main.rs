@@ -12,13 +12,15 @@ use anima::{
     app::Application,
     chat,
     convert::Convert,
+    doctor,
     eval::Eval,
     merge::Merge,
     providers, pull,
-    settings::{Overrides, Settings, hide_secrets},
+    settings::{Overrides, Settings, SettingsError, hide_secrets},
     telemetry,
 };
 use clap::{Args, Parser, Subcommand};
+use secrecy::SecretString;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::oneshot,
@@ -51,6 +53,8 @@ enum Command {
     Eval(Eval),
     /// Show the effective configuration.
     Config(Serve),
+    /// Look whether a service would run well here, and say what to do where it would not.
+    Doctor(Doctor),
     /// Say whether the configured service takes turns; fails when it does not.
     Health(Serve),
     /// Show how the providers of the running service are doing.
@@ -84,6 +88,9 @@ struct Chat {
     /// does not listen.
     #[arg(long)]
     url: Option<String>,
+    /// The key that the service of --url asks for; better given by the variable, which nobody sees.
+    #[arg(long, env = "ANIMA_KEY", hide_env_values = true)]
+    key: Option<SecretString>,
     #[command(flatten)]
     serve: Serve,
 }
@@ -96,10 +103,18 @@ struct Providers {
     serve: Serve,
 }
 
+#[derive(Args)]
+struct Doctor {
+    #[command(flatten)]
+    options: doctor::Options,
+    #[command(flatten)]
+    serve: Serve,
+}
+
 impl Serve {
-    fn settings(&self) -> anyhow::Result<Settings> {
+    fn settings(&self) -> Result<Settings, SettingsError> {
         let overrides = Overrides { host: self.host, port: self.port, data: self.data.clone() };
-        Ok(Settings::load(&self.config, &self.profile, &overrides)?)
+        Settings::load(&self.config, &self.profile, &overrides)
     }
 }
 
@@ -113,6 +128,9 @@ fn main() -> ExitCode {
         Some(Command::Merge(options)) => options.run(),
         Some(Command::Eval(options)) => run(options.run()),
         Some(Command::Config(options)) => show(&options),
+        Some(Command::Doctor(Doctor { options, serve })) => {
+            run(doctor::run(&options, serve.settings()))
+        }
         Some(Command::Health(options)) => run(ask_health(&options)),
         Some(Command::Providers(Providers { options, serve })) => {
             run(async { providers::show(&options, &serve.settings()?).await })
@@ -135,7 +153,7 @@ fn run(task: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
 
 async fn serve(options: &Serve) -> anyhow::Result<()> {
     let settings = options.settings()?;
-    telemetry::install_logging(&settings.telemetry)?;
+    let traces = telemetry::install(&settings.telemetry)?;
     let (mut interrupt, mut terminate) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let application = tokio::select! {
@@ -168,15 +186,21 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
         // A dropped sender means that a second signal came, which ends everything at once.
         let _ = stopped.await;
     };
-    tokio::select! {
+    let ended = tokio::select! {
         ended = application.run_until_stopped(stopped) => Ok(ended?),
-        () = impatience => anyhow::bail!("stopped at once; turns that were running can be asked for again"),
+        () = impatience => Err(anyhow::anyhow!(
+            "stopped at once; turns that were running can be asked for again"
+        )),
+    };
+    if let Some(traces) = traces.filter(|_| ended.is_ok()) {
+        traces.end().await;
     }
+    ended
 }
 
 async fn converse(options: &Chat) -> anyhow::Result<()> {
     match &options.url {
-        Some(url) => chat::talk(url).await,
+        Some(url) => chat::talk(url, options.key.as_ref()).await,
         None => chat::talk_here(options.serve.settings()?).await,
     }
 }

@@ -2,6 +2,7 @@
 //! `registry/pool.rs` makes the next registry of a changed configuration.
 
 mod build;
+mod examine;
 pub mod health;
 mod memory;
 mod pool;
@@ -17,6 +18,7 @@ use crate::{
 };
 use health::Health;
 
+pub use examine::{Examined, examine};
 pub use pool::{Coming, Phase};
 pub(crate) use pool::{Difference, Pool, load, retire};
 

@@ -9,6 +9,7 @@ mod error;
 mod history;
 pub(crate) mod secret;
 mod surfaces;
+mod telemetry;
 
 use std::{
     collections::BTreeMap,
@@ -22,7 +23,6 @@ use config::{Config, Environment, File, FileFormat};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tracing_subscriber::EnvFilter;
 
 pub use access::{AccessSettings, KeySettings, LimitSettings, WhoReads};
 pub use asking::{AskSettings, BreakerSettings, RetrySettings};
@@ -31,6 +31,7 @@ pub(crate) use error::{unknown_name, without_values};
 pub use history::{HistorySettings, RedisSettings, RedisUrl, StoreKind, WhenUnavailable};
 pub use secret::hide as hide_secrets;
 pub use surfaces::{ImageSettings, OpenAiSurfaceSettings, PictureSources};
+pub use telemetry::{LogFormat, TelemetrySettings};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -183,26 +184,6 @@ impl fmt::Debug for ProviderSettings {
     }
 }
 
-/// `[telemetry]`
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TelemetrySettings {
-    /// What is logged: a level, or directives such as `info,anima=debug`.
-    pub log: String,
-    /// How it is written.
-    pub format: LogFormat,
-}
-
-/// How log lines are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
 /// Settings given on the command line; they are stronger than files and variables.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
@@ -284,6 +265,16 @@ impl Settings {
         found.map(Some).map_err(|message| SettingsError::value(key, message))
     }
 
+    /// One of the keys of callers, for a client that has read the same settings; `None` where there are
+    /// none.
+    ///
+    /// # Errors
+    /// When it is not where it should be.
+    pub fn any_key(&self) -> Result<Option<SecretString>, SettingsError> {
+        let first = self.keys.iter().next();
+        first.map(|(name, key)| key.reveal(name, &self.home)).transpose()
+    }
+
     /// Whether nobody gets in without a key.
     pub fn asks_for_keys(&self) -> bool {
         !self.keys.is_empty() && !self.access.anonymous
@@ -356,12 +347,7 @@ impl Settings {
             let message = "must be at least turn.breaker.open_ms".to_owned();
             return refuse("turn.breaker.max_open_ms", message);
         }
-        if let Err(error) = EnvFilter::try_new(&self.telemetry.log) {
-            return refuse(
-                "telemetry.log",
-                format!("{:?} is no filter: {error}", self.telemetry.log),
-            );
-        }
+        self.telemetry.validate()?;
         let mut names: BTreeMap<&str, &str> = BTreeMap::new();
         for (name, provider) in self.enabled_providers() {
             for known_as in iter::once(name).chain(&provider.aliases) {

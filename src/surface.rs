@@ -19,6 +19,7 @@ mod admin;
 mod answers;
 mod body;
 pub mod connection;
+mod cors;
 mod error;
 mod frame_guard;
 mod frames;

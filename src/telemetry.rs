@@ -1,4 +1,6 @@
-//! What the service tells about itself: log lines and metrics.
+//! What the service tells about itself: log lines, metrics and traces.
+
+pub mod trace;
 
 use std::{
     io::IsTerminal,
@@ -7,9 +9,11 @@ use std::{
 };
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use opentelemetry_otlp::ExporterBuildError;
+use thiserror::Error;
 use tracing::{Level, Metadata};
 use tracing_subscriber::{
-    EnvFilter,
+    EnvFilter, Layer,
     filter::{ParseError, filter_fn},
     fmt,
     layer::SubscriberExt,
@@ -17,6 +21,7 @@ use tracing_subscriber::{
 };
 
 use crate::settings::{LogFormat, TelemetrySettings};
+use trace::Traces;
 
 /// Libraries that tell more than an operator wants; `telemetry.log` can ask for it all the same.
 const QUIET: &str = "mistralrs=warn,mistralrs_core=warn,mistralrs_quant=warn,actix_server=warn";
@@ -55,24 +60,40 @@ pub async fn keep_up(metrics: PrometheusHandle) {
     }
 }
 
-/// Starts to write log lines. A second call changes nothing.
+/// Why the service cannot tell about itself.
+#[derive(Debug, Error)]
+pub enum TelemetryError {
+    /// What is logged.
+    #[error("telemetry.log: {0}")]
+    Log(#[from] ParseError),
+    /// Where traces go.
+    #[error("telemetry.otlp_endpoint: {0}")]
+    Traces(#[from] ExporterBuildError),
+}
+
+/// Starts to write log lines, and to send traces where the settings name a collector. A second call
+/// changes nothing. Must be called on a runtime.
 ///
 /// # Errors
-/// When `telemetry.log` cannot be read.
-pub fn install_logging(settings: &TelemetrySettings) -> Result<(), ParseError> {
+/// When `telemetry.log` or `telemetry.otlp_endpoint` cannot be used.
+pub fn install(settings: &TelemetrySettings) -> Result<Option<Traces>, TelemetryError> {
     let filter = EnvFilter::try_new(format!("{QUIET},{}", settings.log))?;
     let colours = std::io::stderr().is_terminal();
-    let registry = tracing_subscriber::registry().with(filter_fn(is_harmless)).with(filter);
+    let (traces, spans) = Traces::begin(settings)?.unzip();
+    // What is logged has no say in what is traced.
+    let registry = tracing_subscriber::registry().with(filter_fn(is_harmless)).with(spans);
     // The one before stays when there is one, as in tests.
     let _ = match settings.format {
         LogFormat::Text => {
-            registry.with(fmt::layer().with_ansi(colours).with_writer(std::io::stderr)).try_init()
+            let lines = fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
+            registry.with(lines.with_filter(filter)).try_init()
         }
         LogFormat::Json => {
-            registry.with(fmt::layer().json().with_writer(std::io::stderr)).try_init()
+            let lines = fmt::layer().json().flatten_event(true).with_span_list(false);
+            registry.with(lines.with_writer(std::io::stderr).with_filter(filter)).try_init()
         }
     };
-    Ok(())
+    Ok(traces)
 }
 
 /// The metrics of this process. They are installed at the first call.

@@ -76,6 +76,18 @@ const RULES: &[Rule] = &[
         because: "a surface touches neither a provider nor a store in particular",
     },
     Rule {
+        within: "src/surface",
+        except: &[],
+        forbidden: &["SessionId::parse", "SessionId::generate"],
+        because: "whose session it is comes first: ask the caller's tenant for it",
+    },
+    Rule {
+        within: "src/access",
+        except: &[],
+        forbidden: &["crate::surface", "crate::session", "crate::history", "crate::registry"],
+        because: "who may call knows nobody who answers",
+    },
+    Rule {
         within: "src/pull",
         except: &[],
         forbidden: &[

@@ -83,15 +83,16 @@ fn place(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    fn address(text: &str) -> Option<IpAddr> {
-        Some(text.parse().unwrap())
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
     }
 
     #[test]
     fn each_address_has_its_own_limits() {
         let limits = LimitSettings { turns_per_minute: 1, ..LimitSettings::default() };
         let addresses = Addresses::new(limits);
-        let taken = |text: &str| Account::take_turn(&addresses.account(address(text))).is_ok();
+        let taken =
+            |text: &str| Account::take_turn(&addresses.account(Some(address(text)))).is_ok();
         assert!(taken("192.0.2.1") && !taken("192.0.2.1") && taken("192.0.2.2"));
         assert!(!taken("::ffff:192.0.2.1"), "the same address in other clothes");
         assert!(taken("2001:db8::1") && !taken("2001:db8::2:1") && taken("2001:db8:0:1::1"));
@@ -115,7 +116,7 @@ mod tests {
             idle.account(Some(IpAddr::V4(number.into())));
         }
         idle.known.lock().unwrap().tidied -= TIDY;
-        idle.account(address("2001:db8::1"));
+        idle.account(Some(address("2001:db8::1")));
         assert_eq!(known(&idle), 1);
     }
 }

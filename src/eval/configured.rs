@@ -61,7 +61,7 @@ impl Configured {
 
     /// Makes the provider of these settings ready; Ctrl-C ends the waiting.
     pub(super) async fn load(settings: Settings) -> anyhow::Result<Ready> {
-        telemetry::install_logging(&settings.telemetry)?;
+        telemetry::install(&settings.telemetry)?;
         let registry = tokio::select! {
             registry = Registry::load(&settings) => registry?,
             pressed = ctrl_c() => {

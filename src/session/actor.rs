@@ -13,7 +13,7 @@ use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep, sleep_until, timeout},
 };
-use tracing::warn;
+use tracing::{Instrument, warn};
 
 use super::{
     Attached, CommandError, EventLog, Hello, Playback,
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     history::{Exchange, HistoryError, SessionSettings},
-    turn::{Earlier, SessionId, TurnError, TurnErrorCode, TurnEvent},
+    turn::{Earlier, SessionId, TurnError, TurnErrorCode, TurnEvent, pipeline::turn_span},
 };
 use current::Current;
 
@@ -102,8 +102,10 @@ impl Actor {
         // Whoever asked may have gone; then there is nobody to answer.
         match command {
             Command::Attach { hello, reply } => drop(reply.send(self.attach(hello).await)),
-            Command::Submit { submission, reply } => {
-                drop(reply.send(self.submit(*submission).await));
+            Command::Submit { submission, asked, reply } => {
+                let span = asked.in_scope(|| turn_span(&submission.turn.id));
+                let submitted = self.submit(*submission, &span).instrument(span.clone()).await;
+                drop(reply.send(submitted));
             }
             Command::Spoken { turn, sentence, reply } => {
                 drop(reply.send(self.spoken(&turn, sentence).await));

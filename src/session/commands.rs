@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use super::{EventLog, Playback};
 use crate::{
@@ -126,7 +127,7 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, CommandError>>;
 #[derive(Debug)]
 pub(super) enum Command {
     Attach { hello: Hello, reply: Reply<Attached> },
-    Submit { submission: Box<Submission>, reply: Reply<Submitted> },
+    Submit { submission: Box<Submission>, asked: Span, reply: Reply<Submitted> },
     Spoken { turn: TurnId, sentence: u32, reply: Reply<()> },
     Interrupt { turn: Option<TurnId>, heard: Option<String>, reply: Reply<Told> },
     Configure { settings: SessionSettings, reply: Reply<SessionSettings> },

@@ -10,6 +10,7 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{Instant, sleep_until, timeout_at},
 };
+use tracing::Span;
 
 use super::{
     Attached, CommandError, EventLog, Hello, Submission, Submitted, Told,
@@ -233,7 +234,8 @@ impl Session {
     /// # Errors
     /// When the turn is not taken; nothing was interrupted then.
     pub async fn submit(&self, submission: Submission) -> Result<Submitted, CommandError> {
-        self.ask(|reply| Command::Submit { submission: Box::new(submission), reply }).await
+        let (submission, asked) = (Box::new(submission), Span::current());
+        self.ask(|reply| Command::Submit { submission, asked, reply }).await
     }
 
     /// Sentences 0 to `sentence` of a turn were heard.

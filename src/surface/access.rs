@@ -11,13 +11,14 @@ use std::{
 };
 
 use actix_web::{
-    Error, FromRequest, HttpMessage, HttpRequest,
-    body::MessageBody,
+    Error, FromRequest, HttpMessage, HttpRequest, ResponseError,
+    body::{EitherBody, MessageBody},
     dev::{Payload, ServiceRequest, ServiceResponse},
     http::{Method, StatusCode, header},
     middleware::Next,
     web::Data,
 };
+use tracing::Instrument;
 
 use super::{
     House,
@@ -27,6 +28,7 @@ use super::{
 use crate::{
     access::{Caller, Gate, Stranger},
     settings::{AccessSettings, WhoReads},
+    telemetry::trace,
 };
 
 /// What a key follows among the subprotocols that a page offers.
@@ -84,12 +86,20 @@ impl Door {
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         match path {
             "/metrics" => self.metrics == WhoReads::Open,
-            "/" => reads,
-            "/openapi.json" | "/asyncapi.json" | "/docs" | "/favicon.ico" => reads,
+            "/" | "/openapi.json" | "/asyncapi.json" | "/docs" | "/favicon.ico" => reads,
             "/llm_change_model" | "/llm_change_model/" => true,
             path if operations::is_probe(path) || path.starts_with("/admin/") => true,
             path => reads && (path.starts_with("/static/") || path.starts_with("/docs/")),
         }
+    }
+
+    /// Whose request it is; `None` for what is open to everybody.
+    fn admit(&self, house: &House, request: &HttpRequest) -> Result<Option<Caller>, HttpError> {
+        let reads_metrics = request.path() == "/metrics" && self.may_read_metrics(house, request);
+        if reads_metrics || self.is_open(request) {
+            return Ok(None);
+        }
+        self.caller(request).map(Some)
     }
 
     /// Lets those read the metrics who have a key of any kind, where one is needed.
@@ -101,21 +111,24 @@ impl Door {
 /// Lets requests in or refuses them, and says to whoever answers them whose they are.
 ///
 /// # Errors
-/// When the key is missing or wrong, or the caller has asked too often.
+/// When whoever answers fails to. A refusal is an answer, so that pages get to read it.
 pub async fn guard<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
-    if let Some(house) = request.app_data::<Data<House>>().cloned() {
-        let door = &house.door;
-        let reads_metrics =
-            request.path() == "/metrics" && door.may_read_metrics(&house, request.request());
-        if !reads_metrics && !door.is_open(request.request()) {
-            let caller = door.caller(request.request())?;
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let Some(house) = request.app_data::<Data<House>>().cloned() else {
+        return Ok(next.call(request).await?.map_into_left_body());
+    };
+    match house.door.admit(&house, request.request()) {
+        Ok(Some(caller)) => {
             request.extensions_mut().insert(caller);
+            let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+            let span = trace::asked(parent);
+            Ok(next.call(request).instrument(span).await?.map_into_left_body())
         }
+        Ok(None) => Ok(next.call(request).await?.map_into_left_body()),
+        Err(refusal) => Ok(request.into_response(refusal.error_response()).map_into_right_body()),
     }
-    next.call(request).await
 }
 
 /// The key that a request brings.

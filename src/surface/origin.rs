@@ -12,23 +12,24 @@ use std::{
 
 use actix_web::{
     Error, HttpRequest,
-    body::MessageBody,
+    body::{EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{StatusCode, header},
     middleware::Next,
     web::Data,
 };
 
-use super::{House, error::HttpError};
+use super::{House, cors, error::HttpError};
 
-/// Lets requests in or refuses them, before anything else looks at them.
+/// Lets requests in or refuses them, before anything else looks at them, and lets pages that are let in
+/// read the answer.
 ///
 /// # Errors
 /// When the page that sends the request may not connect.
 pub async fn guard<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     if let Some(house) = request.app_data::<Data<House>>() {
         let server = &house.server;
         check(request.request(), &server.origins)?;
@@ -37,7 +38,15 @@ pub async fn guard<B: MessageBody>(
             check_host(request.request(), &server.origins)?;
         }
     }
-    next.call(request).await
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let mut answered = match cors::preflight(&request) {
+        Some(answer) => request.into_response(answer).map_into_right_body(),
+        None => next.call(request).await?.map_into_left_body(),
+    };
+    if let Some(origin) = origin {
+        cors::allow(origin, answered.headers_mut());
+    }
+    Ok(answered)
 }
 
 /// Refuses a name that is neither this machine's nor that of a listed origin.

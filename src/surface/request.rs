@@ -84,6 +84,8 @@ pub(super) struct TurnFields {
     pub(super) turns: Option<u32>,
     #[serde(default)]
     pub(super) knowledge: Vec<String>,
+    /// What continues the caller's trace; on a WebSocket there are no headers.
+    pub(super) traceparent: Option<String>,
 }
 
 /// What a turn is for.

@@ -24,13 +24,13 @@ use std::{sync::Arc, time::Instant};
 use anima_provider::LaneId;
 use arc_swap::ArcSwap;
 use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
-use tracing::{Instrument, Span, info_span, warn};
+use tracing::{Instrument, Span, field::Empty, info_span, warn};
 
 use super::{
-    Earlier, EndReason, Outcome, Task, Timing, Turn, TurnError, TurnErrorCode, TurnEvent,
+    Earlier, EndReason, Outcome, Task, Timing, Turn, TurnError, TurnErrorCode, TurnEvent, TurnId,
     stages::Stages,
 };
-use crate::{access::Claim, history::SessionSettings};
+use crate::{access::Claim, history::SessionSettings, telemetry::trace};
 use admission::Admission;
 use ask::Asking;
 use budget::Budget;
@@ -154,8 +154,11 @@ impl Conversation {
     /// Answers a turn. It runs on its own task and keeps its place to the end; nothing waits for a
     /// slow reader but the turn.
     pub fn run(self: &Arc<Self>, job: Job, place: Place) -> TurnStream {
-        // The lane is the session's id, with which anybody could go on with the conversation.
-        let span = info_span!("turn", turn.id = %job.turn.id);
+        self.run_within(turn_span(&job.turn.id), job, place)
+    }
+
+    /// The same as a part of `span`, where something was done for the turn before.
+    pub fn run_within(self: &Arc<Self>, span: Span, job: Job, place: Place) -> TurnStream {
         self.start(Errand::Turn(Box::new(job)), place, span, &self.runtime)
     }
 
@@ -261,6 +264,16 @@ impl Conversation {
             }
         }
     }
+}
+
+/// What is done for a turn, from here on.
+pub fn turn_span(id: &TurnId) -> Span {
+    // The lane is the session's id, with which anybody could go on with the conversation.
+    let span = info_span!("turn", turn.id = %id, trace_id = Empty);
+    if let Some(trace) = trace::id_of(&span) {
+        span.record("trace_id", trace);
+    }
+    span
 }
 
 /// Tokens that an answer has cost: as the provider says, or else as long as texts mostly are.

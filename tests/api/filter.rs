@@ -35,8 +35,8 @@ async fn filtered(filter: &str, answer: &'static str) -> (TestApp, Arc<ScriptedP
         .unwrap();
     let model = answering("demo", answer);
     let app = TestApp::start_with(vec![model.clone()], |settings| {
-        settings.turn.prompts = folder.path().to_owned();
-        settings.turn.persona = "guide".to_owned();
+        folder.path().clone_into(&mut settings.turn.prompts);
+        "guide".clone_into(&mut settings.turn.persona);
     })
     .await;
     (app, model, folder)

@@ -1,6 +1,6 @@
 //! What operators and their machines ask.
 
-use std::{net::SocketAddr, process::Output};
+use std::{collections::BTreeSet, fs, net::SocketAddr, path::Path, process::Output};
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -25,8 +25,8 @@ async fn readiness_says_who_answers_and_how_many_turns_run() {
     let app = TestApp::start(vec![model.clone(), answering("other", ANSWER)]).await;
     let ready = app.get("/readyz").await;
     let idle = json!({
-        "ready": true, "store": "ok", "draining": false, "providers": ["demo", "other"],
-        "running_turns": 0,
+        "ready": true, "reasons": [], "store": "ok", "draining": false, "providers": ["demo", "other"],
+        "provider_states": { "demo": "ready", "other": "ready" }, "running_turns": 0,
     });
     assert_eq!(ready, idle);
     let (mut client, _) = Client::join(&app, "").await;
@@ -98,4 +98,36 @@ async fn the_command_health_tells_whether_turns_are_taken() {
     let gone = anima_health(address).await;
     assert!(!gone.status.success(), "{gone:?}");
     assert!(String::from_utf8(gone.stderr).unwrap().starts_with("anima: "));
+}
+
+/// Every file below a folder, as one text.
+fn sources(folder: &Path, text: &mut String) {
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            sources(&path, text);
+        } else {
+            text.push_str(&fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn the_dashboard_and_the_documentation_name_metrics_that_there_are() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut code = String::new();
+    sources(&root.join("src"), &mut code);
+    for file in ["docker/grafana/anima.json", "docs/operations.md"] {
+        let text = fs::read_to_string(root.join(file)).unwrap();
+        let is_name = |letter: char| letter.is_ascii_lowercase() || letter == '_';
+        let names = text.split(|letter: char| !is_name(letter));
+        let names: BTreeSet<_> = names.filter(|word| word.starts_with("anima_")).collect();
+        assert!(names.len() > 10, "{file}: {names:?}");
+        for name in names {
+            let name = name.strip_suffix("_bucket").unwrap_or(name);
+            assert!(
+                code.contains(&format!("\"{name}\"")),
+                "{file} names {name}, which nobody tells"
+            );
+        }
+    }
 }

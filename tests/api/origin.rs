@@ -1,5 +1,6 @@
 //! Which web pages may connect.
 
+use anima::settings::{KeySettings, LimitSettings};
 use reqwest::{Method, StatusCode};
 
 use crate::{
@@ -101,4 +102,50 @@ async fn a_name_that_was_made_to_point_here_is_refused() {
     }
     let refused = Client::try_connect(&app, &[("host", "evil.example")]).await.err();
     assert_eq!(refused.map(|status| status.as_u16()), Some(403));
+}
+
+#[tokio::test]
+async fn pages_that_may_connect_may_read_what_is_answered_and_no_others() {
+    let keys = tempfile::tempdir().unwrap();
+    let path = keys.path().join("key");
+    std::fs::write(&path, "0123456789abcdef").unwrap();
+    let app = TestApp::start_with(vec![answering("demo", "你好。")], |settings| {
+        settings.server.origins = vec![KIOSK.to_owned()];
+        let key = KeySettings {
+            key_env: None,
+            key_file: Some(path.clone()),
+            tenant: None,
+            limits: LimitSettings::default(),
+        };
+        settings.keys.insert("kiosk".to_owned(), key);
+    })
+    .await;
+    // A browser asks first, and sends no key then.
+    let asks = |origin: &str| {
+        let request = app.request(Method::OPTIONS, "/v1/sessions").header("origin", origin);
+        request
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "authorization,content-type")
+    };
+    let told = asks(KIOSK).send().await.unwrap();
+    assert_eq!(told.status(), StatusCode::NO_CONTENT);
+    assert_eq!(told.headers()["access-control-allow-origin"], KIOSK);
+    let allowed = told.headers()["access-control-allow-headers"].to_str().unwrap();
+    assert!(allowed.contains("authorization") && allowed.contains("content-type"));
+    assert!(told.headers()["access-control-allow-methods"].to_str().unwrap().contains("DELETE"));
+    assert_eq!(told.headers()["vary"], "origin");
+    let refused = asks("https://evil.example").send().await.unwrap();
+    assert!(!refused.headers().contains_key("access-control-allow-origin"));
+    error(refused, StatusCode::FORBIDDEN).await;
+    // What is answered can be read, refusals among it.
+    let list = || app.request(Method::GET, "/v1/sessions").header("origin", KIOSK);
+    let refused = list().send().await.unwrap();
+    assert_eq!(refused.headers()["access-control-allow-origin"], KIOSK);
+    error(refused, StatusCode::UNAUTHORIZED).await;
+    let answered = list().bearer_auth("0123456789abcdef").send().await.unwrap();
+    assert_eq!(answered.status(), StatusCode::OK);
+    assert_eq!(answered.headers()["access-control-allow-origin"], KIOSK);
+    // Programs get none of it, and a method that is not taken stays that.
+    let program = app.request(Method::GET, "/healthz").send().await.unwrap();
+    assert!(!program.headers().contains_key("access-control-allow-origin"));
 }

@@ -28,6 +28,9 @@ pub struct Request {
     /// Further parameters, by the names that a server gives them: `seed`, `chat_template_kwargs`. A
     /// server's provider puts them into its body, and every other one refuses them.
     pub extra: Map<String, Value>,
+    /// What continues the trace of whoever asks, as the value of a header `traceparent`; a server's
+    /// provider sends it along.
+    pub traceparent: Option<String>,
 }
 
 impl Request {
@@ -42,6 +45,7 @@ impl Request {
             tool_choice: ToolChoice::default(),
             logprobs: None,
             extra: Map::new(),
+            traceparent: None,
         }
     }
 }

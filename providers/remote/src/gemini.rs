@@ -102,7 +102,9 @@ impl Dialect for Gemini {
     }
 
     async fn open(&self, body: Value) -> Result<EventStream, ProviderError> {
-        let request = self.http.post(&self.url).headers(self.headers.clone()).json(&body);
+        let mut headers = self.headers.clone();
+        wire::put_trace(&mut headers);
+        let request = self.http.post(&self.url).headers(headers).json(&body);
         let response = request.send().await.map_err(wire::broken)?;
         let blotter = Arc::clone(&self.blotter);
         match wire::accept(response, &blotter).await? {

@@ -14,6 +14,7 @@ use crate::{
     embeddings::{EmbeddingServer, RemoteEmbedder},
     gate::Gate,
     scorer::EchoScorer,
+    wire,
 };
 
 /// How one kind of server is asked, and how its answer is read.
@@ -102,7 +103,9 @@ impl Provider for RemoteProvider {
         let seat = self.gate.enter(request.lane)?;
         let dialect = Arc::clone(&self.dialect);
         let admitted = ProviderEvent::Admitted { model: self.model.clone() };
-        let answer = stream::once(async move { dialect.open(body).await }).try_flatten();
+        let traceparent = request.traceparent;
+        let opened = async move { wire::continuing(traceparent, dialect.open(body)).await };
+        let answer = stream::once(opened).try_flatten();
         let events = seat.notices().map(Ok);
         let events = events.chain(stream::once(future::ready(Ok(admitted)))).chain(answer).boxed();
         // The seat is kept for as long as the answer is.

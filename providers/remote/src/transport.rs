@@ -204,7 +204,8 @@ async fn send_once(
     watch: Arc<Watch>,
 ) -> Result<Guarded, OpenAIError> {
     let boxed = |error: ProviderError| OpenAIError::Boxed(Box::new(error));
-    let request = request.build().await?;
+    let mut request = request.build().await?;
+    wire::put_trace(request.headers_mut());
     let response = client.execute(request).await.map_err(wire::broken).map_err(boxed)?;
     let bytes = match wire::accept(response, &blotter).await.map_err(boxed)? {
         Answer::Stream(bytes) => bytes,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 use reqwest::{
     Client, Proxy, Response,
-    header::{CONTENT_TYPE, HeaderMap},
+    header::{CONTENT_TYPE, HeaderMap, HeaderValue},
     redirect::Policy,
     retry,
 };
@@ -51,6 +51,27 @@ pub(crate) fn client(
     builder.build().map_err(|error| {
         SetupError::new("base_url", format!("no connection can be made: {}", error.without_url()))
     })
+}
+
+tokio::task_local! {
+    /// What continues the trace of whoever asks.
+    static TRACEPARENT: Option<HeaderValue>;
+}
+
+/// Sends what `asking` sends as a part of a trace, whichever library it is sent by.
+pub(crate) async fn continuing<T>(
+    traceparent: Option<String>,
+    asking: impl Future<Output = T>,
+) -> T {
+    let value = traceparent.and_then(|value| HeaderValue::try_from(value).ok());
+    TRACEPARENT.scope(value, asking).await
+}
+
+/// Puts what continues the trace among the headers of a request.
+pub(crate) fn put_trace(headers: &mut HeaderMap) {
+    if let Ok(Some(value)) = TRACEPARENT.try_with(Clone::clone) {
+        headers.insert("traceparent", value);
+    }
 }
 
 /// A success, by what its body is.

@@ -84,9 +84,10 @@ impl<'write> Tables<'write> {
         for entry in self.sessions.iter()? {
             let (key, row) = entry?;
             let row = serde_json::from_slice(row.value()).map_err(Failure::from);
-            match row.and_then(|row| load::named(row, key.value())) {
-                Ok(row) => rows.push(row),
-                Err(_) => warn!("The row of a session makes no sense"),
+            if let Ok(row) = row.and_then(|row| load::named(row, key.value())) {
+                rows.push(row);
+            } else {
+                warn!("The row of a session makes no sense");
             }
         }
         Ok(rows)

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use tracing::info;
+use tracing::{Span, info};
 
 use super::super::{Playback, heard::Ledger};
 use crate::{
@@ -30,6 +30,8 @@ pub(super) struct Current {
     pub(super) accepted: u64,
     /// Its events; gone when it has ended. Dropping them stops the generation.
     stream: Option<TurnStream>,
+    /// What is done for it, until it has ended.
+    pub(super) span: Span,
     durable: bool,
     /// It has ended, and the store could not be told: to the store it is running.
     unkept: bool,
@@ -47,7 +49,7 @@ pub(super) struct Beginning {
 }
 
 impl Current {
-    pub(super) fn new(turn: TurnId, stream: TurnStream, beginning: Beginning) -> Self {
+    pub(super) fn new(turn: TurnId, stream: TurnStream, beginning: Beginning, span: Span) -> Self {
         let Beginning { task, options, fence, playback, accepted } = beginning;
         Self {
             turn,
@@ -60,6 +62,7 @@ impl Current {
             answer: Answer::default(),
             accepted,
             stream: Some(stream),
+            span,
             unkept: false,
             began: Instant::now(),
             first_sentence_ms: None,
@@ -79,6 +82,7 @@ impl Current {
             answer: exchange.answer,
             accepted,
             stream: None,
+            span: Span::none(),
             durable: true,
             unkept: false,
             began: Instant::now(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anima_provider::LaneId;
 use serde_json::json;
-use tracing::{error, warn};
+use tracing::{Instrument, Span, debug_span, error, warn};
 
 use super::{
     Actor,
@@ -31,12 +31,16 @@ pub(super) struct Incoming {
     pub(super) heard: Option<String>,
     /// Its place among the turns that are answered.
     pub(super) place: Place,
+    /// What is done for it.
+    pub(super) span: Span,
 }
 
 impl Actor {
+    /// Takes a turn; `span` is what is done for it.
     pub(super) async fn submit(
         &mut self,
         submission: Submission,
+        span: &Span,
     ) -> Result<Submitted, CommandError> {
         if *self.phase.borrow() != Phase::Open {
             return Err(CommandError::ShuttingDown);
@@ -71,9 +75,12 @@ impl Actor {
         if let Some(taken) = self.taken_before(&new) {
             return taken;
         }
-        let begun = match within(self.house.store().begin(&self.id, &new)).await {
+        let beginning = within(self.house.store().begin(&self.id, &new));
+        let begun = match beginning.instrument(debug_span!("store.begin")).await {
             Err(error) if self.house.goes_on_after(&error) => {
-                return self.go_on(Incoming { turn, heard, place }, new, error).await;
+                return self
+                    .go_on(Incoming { turn, heard, place, span: span.clone() }, new, error)
+                    .await;
             }
             Err(error @ HistoryError::Unacknowledged(_)) => {
                 self.end_as_it_may_be_kept(&new.id, heard.as_deref()).await;
@@ -83,7 +90,8 @@ impl Actor {
         };
         match begun {
             Begun::New(opened) => {
-                Ok(self.open(Incoming { turn, heard, place }, &new, *opened).await)
+                let span = span.clone();
+                Ok(self.open(Incoming { turn, heard, place, span }, &new, *opened).await)
             }
             Begun::Replay(exchange) => Ok(self.tell_again(&turn.id, *exchange)),
             Begun::Running => match running_from {
@@ -135,7 +143,7 @@ impl Actor {
         options: &str,
         fence: Option<Fence>,
     ) -> Submitted {
-        let Incoming { turn, heard, place } = incoming;
+        let Incoming { turn, heard, place, span } = incoming;
         if let Some(before) = self.current.take() {
             let (id, end) = (before.turn.clone(), before.end_before_next(heard.as_deref()));
             // It leaves its place in the provider's queue before the new turn asks for one.
@@ -159,8 +167,8 @@ impl Actor {
             settings: self.settings.clone(),
             lane: LaneId(self.id.key().to_owned()),
         };
-        let stream = self.house.conversation().run(job, place);
-        self.current = Some(Current::new(id, stream, beginning));
+        let stream = self.house.conversation().run_within(span.clone(), job, place);
+        self.current = Some(Current::new(id, stream, beginning, span));
         Submitted { from: accepted, replayed: Replayed::No }
     }
 
@@ -234,8 +242,13 @@ impl Actor {
     /// Keeps the end of the current turn, then tells it.
     pub(super) async fn keep(&mut self, end: TurnEvent) {
         let Some(current) = &mut self.current else { return };
+        // Whatever comes after is not done for the turn.
+        let span = std::mem::replace(&mut current.span, Span::none());
         let Some(fence) = &current.fence else { return self.tell_end(end) };
-        let kept = within(self.house.store().finish(fence, &current.turn, &current.answer)).await;
+        let finishing = within(self.house.store().finish(fence, &current.turn, &current.answer));
+        let finish = debug_span!(parent: &span, "store.finish");
+        let kept = finishing.instrument(finish).await;
+        drop(span);
         let end = match kept {
             Ok(()) => end,
             Err(failure) if is_superseded(&failure) => match end {

@@ -1,16 +1,18 @@
 //! What a client's frames do.
 
 use serde_json::{Value, json};
+use tracing::Instrument;
 
 use super::{End, Place, Socket, Wishes};
 use crate::{
     history::SessionSettings,
-    session::{CommandError, Hello, Replayed, Session, Submission},
+    session::{CommandError, Hello, Replayed, Session},
     surface::{
         error::HttpError,
         frames::{self, ClientFrame, HelloFields, Received},
-        request::Purpose,
+        request::{Purpose, TurnFields},
     },
+    telemetry::trace,
     turn::{TurnId, UserText},
 };
 
@@ -70,14 +72,10 @@ impl Socket {
             _ => {}
         }
         match frame {
-            ClientFrame::Say(fields) => {
-                self.submit(&session, fields.submission(Purpose::Say, &self.caller)?).await
-            }
-            ClientFrame::Speak(fields) => {
-                self.submit(&session, fields.submission(Purpose::Speak, &self.caller)?).await
-            }
+            ClientFrame::Say(fields) => self.submit(&session, fields, Purpose::Say).await,
+            ClientFrame::Speak(fields) => self.submit(&session, fields, Purpose::Speak).await,
             ClientFrame::Regenerate(fields) => {
-                self.submit(&session, fields.submission(Purpose::Regenerate, &self.caller)?).await
+                self.submit(&session, fields, Purpose::Regenerate).await
             }
             ClientFrame::Spoken { turn, sentence } => {
                 session.spoken(turn, sentence).await?;
@@ -152,12 +150,15 @@ impl Socket {
     async fn submit(
         &mut self,
         session: &Session,
-        mut submission: Submission,
+        mut fields: TurnFields,
+        purpose: Purpose,
     ) -> Result<Option<Value>, Failure> {
+        let span = trace::asked(fields.traceparent.take().as_deref());
+        let mut submission = fields.submission(purpose, &self.caller)?;
         let Some(place) = &mut self.place else { return Ok(None) };
         let sampling = std::mem::take(&mut submission.turn.choice.sampling);
         submission.turn.choice.sampling = sampling.or(&place.wishes.sampling);
-        let submitted = session.submit(submission).await?;
+        let submitted = session.submit(submission).instrument(span).await?;
         if submitted.replayed == Replayed::Joined {
             // A client that joins is told the turn from its beginning.
             place.next = place.next.min(submitted.from);

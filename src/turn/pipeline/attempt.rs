@@ -9,9 +9,15 @@ use tokio::{
     time::{Instant as Moment, timeout_at},
 };
 
+use tracing::{
+    Span, debug_span,
+    field::{Empty, debug},
+};
+
 use super::milliseconds;
 use crate::{
     registry::{Entry, health::Pass},
+    telemetry::trace,
     turn::{EndReason, Outcome, Timing, TurnError, TurnErrorCode, TurnEvent, stages::Stages},
 };
 
@@ -76,6 +82,35 @@ pub(super) struct Attempt {
     committed: bool,
     /// How it ended.
     end: Option<(EndReason, Option<Usage>)>,
+    spans: Spans,
+}
+
+/// What is traced of an attempt: the wait for the provider, and that for the first sentence.
+struct Spans {
+    whole: Span,
+    queue: Option<Span>,
+    first: Option<Span>,
+}
+
+impl Spans {
+    fn begin(provider: &str) -> Self {
+        let whole =
+            debug_span!("attempt", provider.name = provider, model = Empty, error.code = Empty);
+        let queue = debug_span!(parent: &whole, "queue");
+        Self { whole, queue: Some(queue), first: None }
+    }
+
+    fn admitted(&mut self, model: &str) {
+        self.whole.record("model", model);
+        self.queue = None;
+        self.first = Some(debug_span!(parent: &self.whole, "first_sentence"));
+    }
+
+    fn failed(&self, error: &AttemptError) {
+        let (AttemptError::Final(error) | AttemptError::Transferable { error, .. }) = error;
+        self.whole.record("error.code", debug(error.code));
+        trace::mark_failed(&self.whole);
+    }
 }
 
 impl Attempt {
@@ -84,15 +119,21 @@ impl Attempt {
         entry: Entry,
         mut pass: Pass,
         stages: Stages,
-        request: Request,
+        mut request: Request,
         began: Instant,
     ) -> Result<Self, AttemptError> {
+        let spans = Spans::begin(entry.provider.name());
+        request.traceparent = trace::to_continue(&spans.whole);
         let prompt_tokens = entry.provider.count_tokens(&request).unwrap_or(0);
         let prompt_tokens = u32::try_from(prompt_tokens).unwrap_or(u32::MAX);
         pass.asked();
         let stream = match entry.provider.generate(request).await {
             Ok(stream) => stream,
-            Err(error) => return Err(failure(&entry, &mut pass, &error, false, false)),
+            Err(error) => {
+                let failure = failure(&entry, &mut pass, &error, false, false);
+                spans.failed(&failure);
+                return Err(failure);
+            }
         };
         Ok(Self {
             entry,
@@ -107,6 +148,7 @@ impl Attempt {
             patience: None,
             committed: false,
             end: None,
+            spans,
         })
     }
 
@@ -122,7 +164,10 @@ impl Attempt {
     pub(super) async fn step(&mut self) -> Result<Step, AttemptError> {
         let event = self.next().await;
         event.and_then(|event| self.take(event)).map_err(|error| {
-            failure(&self.entry, &mut self.pass, &error, self.admitted, self.committed)
+            let failure =
+                failure(&self.entry, &mut self.pass, &error, self.admitted, self.committed);
+            self.spans.failed(&failure);
+            failure
         })
     }
 
@@ -172,6 +217,7 @@ impl Attempt {
             ProviderEvent::Admitted { model } => {
                 self.admitted = true;
                 self.pass.admitted(&model);
+                self.spans.admitted(&model);
                 self.timing.queued_ms = milliseconds(self.began);
                 let provider = self.entry.provider.name().to_owned();
                 self.held.push(TurnEvent::Started { provider, model });
@@ -232,6 +278,7 @@ impl Attempt {
         if events.iter().any(|event| self.stages.commits(event)) {
             self.timing.first_sentence_ms.get_or_insert(milliseconds(self.began));
             self.pass.first_sentence();
+            self.spans.first = None;
         }
         self.held.extend(events);
         if self.timing.first_sentence_ms.is_some() { Step::Ready } else { Step::Other }

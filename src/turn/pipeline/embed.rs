@@ -51,7 +51,7 @@ impl Conversation {
         };
         let embeddings =
             made.map_err(late)?.map_err(|error| TurnError::from_provider(name, &error))?;
-        place.charge(u64::from(embeddings.prompt_tokens.unwrap_or(0)));
+        place.charge(u64::from(embeddings.prompt_tokens));
         Ok(Embedded { provider: name.to_owned(), embeddings })
     }
 }

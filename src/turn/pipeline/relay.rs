@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use anima_provider::{Capabilities, Input, Request};
 use tokio::runtime::Handle;
-use tracing::info_span;
 
-use super::{Conversation, Place, TurnStream, errand::Errand};
+use super::{Conversation, Place, TurnStream, errand::Errand, turn_span};
 use crate::{
     history::SessionSettings,
     registry::Entry,
@@ -79,7 +78,7 @@ impl Conversation {
     /// Passes a request through. As with [`Conversation::run`], dropping the stream stops it; the
     /// commit point is the first thing that the caller gets to see. Must be called on a runtime.
     pub fn relay(self: &Arc<Self>, relay: Relay, place: Place) -> TurnStream {
-        let span = info_span!("turn", turn.id = %relay.id);
+        let span = turn_span(&relay.id);
         let asked = self.lineup().registry().pick(relay.provider.as_deref());
         let runtime = if asked.is_ok_and(|asked| asked.iter().all(|entry| !entry.health.is_local()))
         {
