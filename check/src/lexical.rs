@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     evidence::Evidence,
-    features::{Examined, Question, conflict_values, examine},
+    examine::{Examined, examine},
+    features::conflict_values,
     findings::Finding,
+    laid::Question,
     logistic::sigmoid,
     span,
     triage::{NotCheckable, Triage, triage},
@@ -25,6 +27,10 @@ const SHIPPED: &str = include_str!("../weights/lexical.json");
 const SURE: f64 = 0.5;
 /// Two findings of this strength make a contradiction; a number needs no more than one.
 const CONTRADICTED: f64 = 0.6;
+
+/// From this probability on, a sentence with a number that the evidence lacks is unsupported: a number is
+/// not said in other words.
+const EVEN: f64 = 0.5;
 
 /// A sentence to check.
 #[derive(Debug, Clone, Copy)]
@@ -146,7 +152,9 @@ impl Lexical {
         let against = sure.iter().filter(|finding| contradicts(finding)).count();
         let status = match probability {
             _ if against > 0 && probability > low => Status::Contradicted,
-            p if p > high => Status::Unsupported,
+            p if p > high || p > EVEN && sure.iter().any(|finding| figures(finding)) => {
+                Status::Unsupported
+            }
             p if p < low && sure.is_empty() => Status::Supported,
             _ => Status::Uncertain,
         };
@@ -202,6 +210,11 @@ fn is_sure(finding: &Finding, probability: f64, low: f64) -> bool {
         ReasonCode::UnsupportedName | ReasonCode::UnsupportedUnit => probability >= low,
         _ => finding.strength >= SURE,
     }
+}
+
+/// A number or a date that the evidence lacks.
+fn figures(finding: &Finding) -> bool {
+    matches!(finding.reason.code, ReasonCode::UnsupportedNumber | ReasonCode::UnsupportedDate)
 }
 
 fn contradicts(finding: &Finding) -> bool {

@@ -30,13 +30,16 @@
 
 mod alignment;
 mod evidence;
+mod examine;
 mod features;
 mod findings;
 mod hash;
 mod judge;
+mod laid;
 mod lexical;
 mod lexicon;
 pub mod logistic;
+mod manner;
 mod parsed;
 mod policy;
 mod quantity;
@@ -44,9 +47,11 @@ mod question;
 mod quote;
 mod sentences;
 mod span;
+mod stranger;
 mod tokens;
 mod triage;
 mod verdict;
+mod vocabulary;
 mod weights;
 
 pub use self::{
@@ -59,5 +64,6 @@ pub use self::{
     sentences::sentences,
     triage::{NotCheckable, Triage, triage},
     verdict::{Layer, Reason, ReasonCode, Status, Verdict},
+    vocabulary::{Naming, Word, words},
     weights::{Form, Profile, Weights, WeightsError},
 };

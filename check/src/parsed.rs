@@ -94,8 +94,7 @@ const HAN_SCOPE: usize = 4;
 impl Parsed {
     /// Takes a text apart.
     pub(crate) fn new(text: &str) -> Self {
-        let tokens = tokenize(text);
-        let quantities = quantities(text, &tokens);
+        let (tokens, quantities) = quantities(text, &tokenize(text));
         let negated = negated(text, &tokens);
         let units = units(text, &tokens, &negated);
         Self { tokens, units, quantities }

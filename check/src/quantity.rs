@@ -1,10 +1,15 @@
 //! Numbers, dates and measures of a text, as values that compare: 一百二十 = 120 = one hundred and twenty.
 
+mod numeral;
+
 use crate::{
     hash::key,
     lexicon::{UNITS, UnitName},
     tokens::{Kind, Token},
 };
+
+pub(crate) use self::numeral::SMALL;
+use self::numeral::{Number, number};
 
 /// What a number counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,219 +79,40 @@ impl Quantity {
     }
 }
 
-/// The numbers of a text.
-pub(crate) fn quantities(text: &str, tokens: &[Token]) -> Vec<Quantity> {
+/// Reads the numbers of a text, and makes each of them one token, so that 三百二十 and 320 are one word
+/// for everything that compares words.
+pub(crate) fn quantities(text: &str, tokens: &[Token]) -> (Vec<Token>, Vec<Quantity>) {
     let mut found = Vec::new();
+    let mut joined = Vec::with_capacity(tokens.len());
     let mut at = 0;
     while at < tokens.len() {
-        match number(text, tokens, at) {
-            Some(number) if number.tokens > 0 => {
-                let next = at + number.tokens;
-                if let Some(quantity) = measure(text, tokens, at, next, &number) {
-                    found.push(quantity);
-                }
-                at = next;
-            }
-            _ => at += 1,
-        }
-    }
-    found
-}
-
-/// A number as it is written.
-struct Number {
-    value: f64,
-    tokens: usize,
-    digits: bool,
-    ordinal: bool,
-}
-
-fn number(text: &str, tokens: &[Token], at: usize) -> Option<Number> {
-    match tokens[at].kind {
-        Kind::Number => digits(text, tokens, at),
-        Kind::Word => english(text, tokens, at),
-        Kind::Han => chinese(text, tokens, at),
-    }
-}
-
-/// `3.5`, `3,000`, `3.5万`, `3 million`, `1st`.
-fn digits(text: &str, tokens: &[Token], at: usize) -> Option<Number> {
-    let written: String =
-        tokens[at].text(text).chars().map(crate::tokens::fold).filter(|c| *c != ',').collect();
-    let mut value: f64 = written.parse().ok()?;
-    let (mut used, mut ordinal) = (1, false);
-    while let Some(next) = tokens.get(at + used) {
-        let word = next.text(text);
-        let touches = tokens[at + used - 1].touches(next);
-        let scale = match word {
-            "十" if touches => 10.0,
-            "百" if touches => 100.0,
-            "千" if touches => 1e3,
-            "万" if touches => 1e4,
-            "亿" if touches => 1e8,
-            _ if next.kind == Kind::Word => {
-                if let Some(scale) = english_scale(&word.to_ascii_lowercase()) {
-                    scale
+        let number = number(text, tokens, at).filter(|number| number.tokens > 0);
+        let next = at + number.as_ref().map_or(1, |number| number.tokens);
+        let quantity = number
+            .as_ref()
+            .and_then(|number| Some((number, measure(text, tokens, at, next, number)?)));
+        match quantity {
+            Some((number, quantity)) => {
+                found.push(quantity);
+                let han = tokens[at].kind == Kind::Han;
+                if next - at > 1 || han && quantity.unit.is_firm() {
+                    joined.push(numeral_token(number, tokens[at].start, tokens[next - 1].end));
                 } else {
-                    ordinal = touches && matches!(word, "st" | "nd" | "rd" | "th");
-                    used += usize::from(ordinal);
-                    break;
+                    joined.extend_from_slice(&tokens[at..next]);
                 }
             }
-            _ => break,
-        };
-        // 千米 and 千克 are units, not thousands.
-        let unit = tokens.get(at + used + 1).map(|after| after.text(text));
-        if word == "千" && matches!(unit, Some("米" | "克" | "瓦")) {
-            break;
+            None => joined.extend_from_slice(&tokens[at..next]),
         }
-        value *= scale;
-        used += 1;
+        at = next;
     }
-    Some(Number { value, tokens: used, digits: true, ordinal })
+    (joined, found)
 }
 
-fn english_scale(word: &str) -> Option<f64> {
-    Some(match word {
-        "hundred" => 100.0,
-        "thousand" | "k" => 1e3,
-        "million" | "mn" => 1e6,
-        "billion" | "bn" => 1e9,
-        "trillion" => 1e12,
-        _ => return None,
-    })
-}
-
-/// The numbers that are one word, from zero on.
-pub(crate) const SMALL: [&str; 20] = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-];
-const TENS: [&str; 8] =
-    ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
-const ORDINALS: [&str; 12] = [
-    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
-    "eleventh", "twelfth",
-];
-
-#[expect(clippy::cast_precision_loss, reason = "the lists are short")]
-fn english(text: &str, tokens: &[Token], at: usize) -> Option<Number> {
-    let (mut total, mut group, mut used, mut seen) = (0.0, 0.0, 0, false);
-    while let Some(token) = tokens.get(at + used).filter(|token| token.kind == Kind::Word) {
-        let word = token.text(text).to_ascii_lowercase();
-        if let Some(small) = SMALL.iter().position(|name| *name == word) {
-            group += small as f64;
-        } else if let Some(ten) = TENS.iter().position(|name| *name == word) {
-            group += (ten as f64 + 2.0) * 10.0;
-        } else if let Some(place) = ORDINALS.iter().position(|name| *name == word) {
-            let value = total + group + place as f64 + 1.0;
-            return Some(Number { value, tokens: used + 1, digits: false, ordinal: true });
-        } else if let Some(scale) = english_scale(&word).filter(|_| seen && word != "k") {
-            if scale > 100.0 {
-                total += group * scale;
-                group = 0.0;
-            } else {
-                group *= scale;
-            }
-        } else {
-            break;
-        }
-        seen = true;
-        used += 1;
-    }
-    seen.then_some(Number { value: total + group, tokens: used, digits: false, ordinal: false })
-}
-
-/// 一百二十, 两千, 三万五千, 二〇二六, 第十.
-fn chinese(text: &str, tokens: &[Token], at: usize) -> Option<Number> {
-    let ordinal = tokens[at].text(text) == "第";
-    let first = at + usize::from(ordinal);
-    if ordinal && tokens.get(first).is_some_and(|token| token.kind == Kind::Number) {
-        let number = digits(text, tokens, first)?;
-        return Some(Number { ordinal, tokens: number.tokens + 1, ..number });
-    }
-    let (mut total, mut section, mut digit, mut used) = (0.0, 0.0, None::<f64>, 0);
-    let (mut row, mut scaled) = (0.0, false);
-    while let Some(token) = tokens.get(first + used) {
-        if used > 0 && !tokens[first + used - 1].touches(token) {
-            break;
-        }
-        let word = token.text(text);
-        if let Some(value) = chinese_digit(word) {
-            row = row * 10.0 + value;
-            digit = Some(value);
-        } else if let Some(scale) = chinese_scale(word) {
-            if used == 0 && scale > 10.0 {
-                break;
-            }
-            scaled = true;
-            if scale > 1e4 {
-                total = (total + section + digit.unwrap_or(0.0)) * scale;
-                section = 0.0;
-            } else if scale > 1e3 {
-                total += (section + digit.unwrap_or(0.0)) * scale;
-                section = 0.0;
-            } else {
-                section += digit.unwrap_or(1.0) * scale;
-            }
-            digit = None;
-        } else {
-            break;
-        }
-        used += 1;
-    }
-    if used == 0 {
-        return None;
-    }
-    // Digits in a row are read one by one: 二〇二六.
-    let value = if scaled { total + section + digit.unwrap_or(0.0) } else { row };
-    let tokens = used + usize::from(ordinal);
-    Some(Number { value, tokens, digits: false, ordinal })
-}
-
-fn chinese_digit(word: &str) -> Option<f64> {
-    Some(match word {
-        "〇" | "零" => 0.0,
-        "一" => 1.0,
-        "二" | "两" => 2.0,
-        "三" => 3.0,
-        "四" => 4.0,
-        "五" => 5.0,
-        "六" => 6.0,
-        "七" => 7.0,
-        "八" => 8.0,
-        "九" => 9.0,
-        _ => return None,
-    })
-}
-
-fn chinese_scale(word: &str) -> Option<f64> {
-    Some(match word {
-        "十" => 10.0,
-        "百" => 100.0,
-        "千" => 1e3,
-        "万" => 1e4,
-        "亿" => 1e8,
-        _ => return None,
-    })
+/// A numeral as one token, with the key that its digits have.
+fn numeral_token(number: &Number, start: usize, end: usize) -> Token {
+    let mark = if number.ordinal { "th" } else { "" };
+    let key = key(&format!("{}{mark}", number.value));
+    Token { start, end, kind: Kind::Number, key, form: key, stop: false, capital: false }
 }
 
 const MONTHS: [&str; 12] = [
@@ -421,11 +247,11 @@ mod tests {
     use crate::tokens::tokenize;
 
     fn values(text: &str) -> Vec<f64> {
-        quantities(text, &tokenize(text)).iter().map(|quantity| quantity.value).collect()
+        quantities(text, &tokenize(text)).1.iter().map(|quantity| quantity.value).collect()
     }
 
     fn only(text: &str) -> Quantity {
-        let found = quantities(text, &tokenize(text));
+        let (_, found) = quantities(text, &tokenize(text));
         assert_eq!(found.len(), 1, "{text}: {found:?}");
         found[0]
     }
@@ -441,6 +267,21 @@ mod tests {
         assert_eq!(values("$1.5 million"), [1_500_000.0]);
         assert_eq!(values("两亿三千万元"), [230_000_000.0]);
         assert_eq!(values("十五天"), [15.0]);
+    }
+
+    #[test]
+    fn a_numeral_is_one_word_however_it_is_written() {
+        let keys = |text: &str| -> Vec<u64> {
+            quantities(text, &tokenize(text)).0.iter().map(|token| token.key).collect()
+        };
+        assert_eq!(keys("三百二十岁"), keys("320岁"));
+        assert_eq!(keys("三天"), keys("3天"));
+        assert_eq!(keys("3.5万人"), keys("35000人"));
+        assert_eq!(keys("two thousand rooms"), keys("2000 rooms"));
+        assert_eq!(keys("第十"), keys("10th"));
+        assert_ne!(keys("三百二十岁"), keys("三百二十一岁"));
+        assert_eq!(keys("十分重要"), keys("十分重要"));
+        assert_eq!(keys("万一").len(), 2, "no numeral, and no token of one");
     }
 
     #[test]

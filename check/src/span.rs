@@ -8,6 +8,7 @@ use crate::{
     findings::findings,
     hash::{KeySet, join},
     parsed::Parsed,
+    stranger,
     tokens::Kind,
     verdict::ReasonCode,
 };
@@ -47,6 +48,18 @@ pub(crate) const NAMES: &[&str] = &[
     "run_by_fit",
     "opposite_or_number",
     "long",
+    "stranger",
+    "stranger_rarest",
+    "stranger_mean",
+    "stranger_commonest",
+    "stranger_person",
+    "stranger_place",
+    "stranger_thing",
+    "stranger_number",
+    "stranger_action",
+    "stranger_noun",
+    "stranger_other",
+    "words",
 ];
 
 /// The features of the words in `span` of a sentence.
@@ -130,7 +143,7 @@ pub(crate) fn features(text: &str, span: &Range<usize>, evidence: &Evidence) -> 
     let outside = 1.0 - share(run.length as f64, tokens.len() as f64);
     let span_missing = share(missing, inside.len() as f64);
     let context = share(around, around_all);
-    vec![
+    let mut features = vec![
         span_missing,
         share(tokens.iter().filter(strange).count() as f64, tokens.len() as f64),
         f64::from(u8::from(run.length < tokens.len())),
@@ -164,5 +177,7 @@ pub(crate) fn features(text: &str, span: &Range<usize>, evidence: &Evidence) -> 
         (1.0 - outside) * fit,
         number.0 * length,
         (length - 1.5).max(0.0),
-    ]
+    ];
+    features.extend(stranger::strangers(text.get(span.clone()).unwrap_or_default(), evidence));
+    features
 }

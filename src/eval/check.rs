@@ -1,5 +1,6 @@
 //! `anima eval check`: measures the hallucination check on sets of answers with labels.
 
+mod harm;
 mod items;
 mod keywords;
 pub mod metrics;
@@ -27,6 +28,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::{signal::ctrl_c, task::spawn_blocking};
 
 use self::{
+    harm::Harm,
     items::{Item, form_of, items, statement},
     keywords::keywords,
     replay::Recording,
@@ -248,6 +250,7 @@ impl Scoring {
             let rows: Vec<_> = ids.zip(report::rows(&scored)).collect();
             report.cascade = recording.cascades(&rows);
         }
+        report.harm = Harm::of(&self.lexical, form_of(&set.rows), &set.rows);
         report.cost_8k_us = Cost::of(times_with_8k(&self.lexical, &set.rows));
         report.cost_us = Cost::of(set.costs);
         report

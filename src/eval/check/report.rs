@@ -8,6 +8,7 @@ use std::{
 use serde::Serialize;
 
 use super::{
+    harm::Harm,
     items::Item,
     metrics::{
         Confusion, Scored, auroc, average_precision, best_threshold, calibration_error,
@@ -73,6 +74,9 @@ pub struct SetReport {
     /// Sentences, where the set says which of them are hallucinated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sentences: Option<SentenceReport>,
+    /// What the bounds that ship would do to sentences of faithful answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub harm: Option<Harm>,
     /// What a set tells apart by itself.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartReport>,
@@ -220,6 +224,7 @@ pub(super) fn measure_set(name: &str, scored_by: Scorer, items: &ScoredItems<'_>
             .map(|share| Escalation { share, caught: caught_among_top(&pairs, share) })
             .to_vec(),
         sentences: None,
+        harm: None,
         parts: parts(items),
         refitted: None,
         baselines: baselines(items),
@@ -380,6 +385,9 @@ impl SetReport {
                 "    {} ({}): AUROC {auroc}, balanced accuracy {balanced:.3}",
                 part.kind, part.n
             )?;
+        }
+        if let Some(harm) = &self.harm {
+            writeln!(out, "    {harm}")?;
         }
         if let Some(sentences) = &self.sentences {
             writeln!(
