@@ -110,6 +110,14 @@ pub struct Next<'gate> {
 }
 
 impl Next<'_> {
+    /// Whether somebody else is let in then, or may use more or less.
+    pub fn is_different(&self) -> bool {
+        let (now, next) = (self.gate.0.load(), &self.access);
+        now.anonymous != next.anonymous
+            || now.addresses.limits() != next.addresses.limits()
+            || !now.keys.are_as(&next.keys)
+    }
+
     /// Lets it be so. Callers that were let in stay.
     pub fn take_effect(self) {
         self.gate.0.store(Arc::new(self.access));

@@ -189,6 +189,7 @@ impl Reloader {
             changed: !difference.is_none()
                 || content != state.prompts
                 || default != current
+                || access.is_different()
                 || is_different(&state.settings, &settings),
             prompts: content != state.prompts,
             default_when_loaded: (wanted != default).then_some(wanted),
@@ -297,7 +298,10 @@ impl Reloader {
         let state = self.state.lock().await;
         let mut folders = files::folders(&state.settings.resolve(&state.settings.turn.prompts));
         folders.push(state.settings.source.folder.clone());
-        let files = state.pool.files().map(Path::to_owned).collect();
+        let home = &state.settings.home;
+        let keys = state.settings.keys.values().filter_map(|key| key.key_file.as_ref());
+        let keys = keys.map(|file| home.join(file));
+        let files = state.pool.files().map(Path::to_owned).chain(keys).collect();
         Places { folders: folders.into_iter().collect(), files }
     }
 }
@@ -314,10 +318,8 @@ impl Report {
     }
 }
 
-/// Whether who is asked and how, or who may call, is different in ways that make no provider different.
+/// Whether who is asked, and how, is different in ways that make no provider different.
 fn is_different(before: &Settings, after: &Settings) -> bool {
-    let let_in =
-        |settings: &Settings| serde_json::to_value((&settings.keys, &settings.access)).ok();
     let asked = |settings: &Settings| -> (AskSettings, Vec<String>, String, Vec<_>) {
         let turn = &settings.turn;
         let providers = settings.enabled_providers().map(|(name, provider)| {
@@ -325,7 +327,7 @@ fn is_different(before: &Settings, after: &Settings) -> bool {
         });
         (turn.asking(), turn.fallback.clone(), turn.persona.clone(), providers.collect())
     };
-    asked(before) != asked(after) || let_in(before) != let_in(after)
+    asked(before) != asked(after)
 }
 
 fn tell(report: &Report) {

@@ -71,6 +71,14 @@ impl Keys {
         Ok(Self(keys))
     }
 
+    /// Whether the same keys let the same callers do the same.
+    pub(super) fn are_as(&self, other: &Self) -> bool {
+        let told = |key: &Key| {
+            (key.name.clone(), key.sum, key.caller.tenant.clone(), key.caller.account.limits())
+        };
+        self.0.iter().map(told).eq(other.0.iter().map(told))
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

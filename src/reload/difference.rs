@@ -15,6 +15,11 @@ pub(super) fn needs_restart(before: &Settings, after: &Settings) -> Vec<String> 
     for table in READ_ONCE {
         compare(table, &before[table], &after[table], &mut keys);
     }
+    // Of who may call, only how the surface looks at them.
+    for key in ["metrics", "address_header"] {
+        let name = format!("access.{key}");
+        compare(&name, &before["access"][key], &after["access"][key], &mut keys);
+    }
     keys
 }
 

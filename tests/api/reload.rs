@@ -224,6 +224,39 @@ async fn a_call_reloads_and_says_what_has_changed() {
 }
 
 #[tokio::test]
+async fn keys_come_and_go_and_change_without_a_restart() {
+    let house = House::new();
+    let app = house.start().await;
+    let status = async |key: &str| {
+        let request = app.request(Method::GET, "/v1/sessions").bearer_auth(key);
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(status("first-0123456789").await, 200);
+    let good = fs::read_to_string(house.path("config/local.toml")).unwrap();
+    house.write("kiosk", "first-0123456789");
+    house.profile(&format!("{good}\n[keys.kiosk]\nkey_file = \"kiosk\""));
+    reloaded(&app).await;
+    assert_eq!((status("first-0123456789").await, status("other-0123456789").await), (200, 401));
+    // The file alone has changed, and nobody asks for a reload.
+    house.write("kiosk", "second-0123456789");
+    let begun = Instant::now();
+    while status("second-0123456789").await != 200 {
+        assert!(begun.elapsed() < PATIENCE, "the new key is never known");
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(status("first-0123456789").await, 401);
+    // A key that is too weak changes nothing.
+    house.write("kiosk", "weak");
+    let refused = error(reload(&app).await, StatusCode::UNPROCESSABLE_ENTITY).await;
+    let message = refused["message"].as_str().unwrap();
+    assert!(message.contains("keys.kiosk") && !message.contains("weak"), "{message}");
+    assert_eq!(status("second-0123456789").await, 200);
+    house.profile(&good);
+    reloaded(&app).await;
+    assert_eq!(status("first-0123456789").await, 200);
+}
+
+#[tokio::test]
 async fn a_bad_configuration_changes_nothing_and_is_told() {
     let house = House::new();
     let app = house.start().await;
