@@ -2,7 +2,7 @@
 //!
 //! Whoever lets a service fetch an address that others choose lets them reach whatever the service
 //! reaches: the network behind it, and the machine itself. So nothing is fetched unless the
-//! configuration says so, and then only what [`address`] calls public. The name of a server is looked
+//! configuration says so, and then only what `address` calls public. The name of a server is looked
 //! up here, and the connection goes to the very address that was looked at; a redirection is a new
 //! address. Only pictures are handed on, of a bounded size and within a bounded time, and an error
 //! does not tell what is there.

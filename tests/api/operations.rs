@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fs, net::SocketAddr, path::Path, process::Output};
 
+use anima::settings::{Overrides, Settings};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio::process::Command;
@@ -130,4 +131,22 @@ fn the_dashboard_and_the_documentation_name_metrics_that_there_are() {
             );
         }
     }
+}
+
+#[test]
+fn the_example_for_kubernetes_is_a_configuration_that_asks_for_keys() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let example = fs::read_to_string(root.join("docker/kubernetes.yaml")).unwrap();
+    let (_, rest) = example.split_once("kubernetes.toml: |\n").unwrap();
+    let (profile, _) = rest.split_once("---\n").unwrap();
+    let profile: Vec<_> = profile.lines().map(str::trim_start).collect();
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(root.join("config/base.toml"), folder.path().join("base.toml")).unwrap();
+    fs::write(folder.path().join("kubernetes.toml"), profile.join("\n")).unwrap();
+    let settings = Settings::load(folder.path(), "kubernetes", &Overrides::default()).unwrap();
+    assert!(settings.asks_for_keys() && !settings.server.host.is_loopback());
+    // It has as long as it needs to end.
+    let grace = example.split_once("terminationGracePeriodSeconds: ").unwrap().1;
+    let grace: u64 = grace.lines().next().unwrap().parse().unwrap();
+    assert!(grace * 1000 > settings.server.drain_ms + 10_000);
 }
