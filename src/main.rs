@@ -165,6 +165,7 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
     writeln!(
         std::io::stdout(),
         "Anima listens on http://{address}\n\n\
+         See it:   http://{address} in a browser\n\
          Ask it:   curl -X POST http://{address} -H 'Content-Type: application/json' -d '{{\"prompt\": \"如何应对压力\"}}'\n\
          Talk:     make chat          (in another terminal; or: anima chat --url ws://{address}/ws)\n\
          Stop:     Ctrl-C\n"

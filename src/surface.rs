@@ -7,7 +7,7 @@
 //! | `POST /v1/chat/completions`, `/v1/completions`, `/v1/embeddings`, `/v1/models` | `openai`: the calls of `OpenAI`'s API |
 //! | `POST /generate` | `generate`: the calls of vLLM's old server, and of a text generator |
 //! | `POST /`, `/llm_response/`, `/llm_change_model/` | `linly`: the calls of Linly-Talker |
-//! | `GET /` | `front`: examples to try |
+//! | `GET /`, `/static/…` | `front`: the page |
 //! | `/healthz` `/readyz` `/metrics` | `operations` |
 //! | `/admin/…` | `admin`: for operators |
 //!
@@ -147,8 +147,13 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(
             web::resource("/")
                 .route(web::get().to(front::page))
+                .route(web::head().to(front::page))
                 .route(web::post().to(linly::answer))
                 .default_service(web::to(error::method_not_allowed)),
+        )
+        .service(
+            resource("/static/{path:.*}", web::get().to(front::file))
+                .route(web::head().to(front::file)),
         )
         .service(resource("/ws", web::get().to(socket::open)))
         .service(resource("/llm_response{slash:/?}", web::post().to(linly::talker::answer)))

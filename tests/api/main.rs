@@ -18,6 +18,7 @@ mod fallback;
 mod fault_table;
 mod faults;
 mod filter;
+mod front;
 mod generate;
 mod heard;
 mod helpers;

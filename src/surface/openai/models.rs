@@ -37,7 +37,7 @@ fn models(house: &House) -> Vec<Value> {
         add(alias, "alias", Some(("provider", name)));
     }
     for persona in prompts.personas() {
-        add(&persona.name, "persona", None);
+        add(&persona.name, "persona", Some(("title", &persona.title)));
     }
     models
 }
