@@ -1,5 +1,5 @@
 # Everything that is done with Anima. `make run` needs a Rust toolchain and a C compiler, nothing else.
-.PHONY: run chat build test test-clients quick faults lint doc bench bench-gateway needs needs-redis help
+.PHONY: run chat build page test test-browser test-clients quick faults lint lint-page doc bench bench-gateway needs needs-redis help
 
 CARGO ?= cargo
 # Where cargo puts what it builds.
@@ -11,6 +11,10 @@ LEAN = $(TARGET)/lean
 # The Python servers that Anima is measured beside.
 ARMS := $(TARGET)/bench-gateway
 ARMS_LIST := tests/bench/gateway/requirements.txt
+# The program that the tests of the page start.
+ANIMA_BINARY ?= $(TARGET)/release/anima
+# Says what the tests of the page lack, and fails then.
+BROWSER_NEEDS := tests/browser/needs.sh
 # Thousands of sockets are thousands of files.
 MORE_FILES = ulimit -n $$(ulimit -Hn)
 
@@ -27,8 +31,24 @@ build: needs
 	@test -x $(TARGET)/release/anima || echo "The first build compiles the inference engine: 15 to 25 minutes on two cores. Later builds take seconds."
 	@$(CARGO) build --release --locked --workspace
 
-test: needs needs-redis ## Run every test, the engine's included.
+page: node_modules ## Build the page from web/ into static/, which is committed.
+	npm run --silent --workspace web build
+
+test: needs needs-redis ## Run every test, the engine's included, and those of the page where Node and Chromium are at hand.
 	$(CARGO) test --release --locked --workspace
+	@if missing=$$($(BROWSER_NEEDS)); then $(MAKE) --no-print-directory test-browser; \
+	elif [ -n "$(CI)" ]; then echo "The tests of the page cannot run: $$missing"; exit 1; \
+	else echo "Left out: the tests of the page. $$missing"; fi
+
+test-browser: node_modules ## Run the tests of the page in Chromium, against the program of `make run`.
+	@$(BROWSER_NEEDS)
+	@test -x $(ANIMA_BINARY) || { echo "$(ANIMA_BINARY) is missing: make build"; exit 1; }
+	ANIMA_BINARY=$(abspath $(ANIMA_BINARY)) npm run --silent --workspace tests/browser test
+
+node_modules: package-lock.json
+	@command -v npm >/dev/null || { echo "Node is missing (18.20 or newer): apt-get install nodejs npm"; exit 1; }
+	npm ci --no-audit --no-fund
+	@touch node_modules
 
 quick: ## Run the tests that need no engine and no Redis.
 	$(CARGO) test --locked $(QUICK) -- --skip needs_redis
@@ -41,6 +61,14 @@ lint: ## Check form, lints and documentation.
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked $(QUICK) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked $(QUICK) --no-deps --document-private-items
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory lint-page; \
+	elif [ -n "$(CI)" ]; then echo "Node is missing: apt-get install nodejs npm"; exit 1; \
+	else echo "Left out: the checks of the page. Node is missing."; fi
+
+lint-page: node_modules ## Check the page's source, and that static/ is what it gives.
+	npm run --silent --workspace web check
+	npm run --silent --workspace tests/browser check
+	node web/build.js --check
 
 doc: ## Build the documentation of the code.
 	$(CARGO) doc --locked $(QUICK) --no-deps --document-private-items
