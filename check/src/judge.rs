@@ -175,7 +175,7 @@ fn verified(given: Given, evidence: &[Passage]) -> Judged {
 }
 
 /// The JSON object within a text: from the first brace to the one that closes it.
-fn object(text: &str) -> Option<&str> {
+pub(crate) fn object(text: &str) -> Option<&str> {
     let start = text.find('{')?;
     let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
     for (at, byte) in text.bytes().enumerate().skip(start) {

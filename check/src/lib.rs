@@ -10,6 +10,7 @@
 //! | [`triage()`] | L0: whether a sentence can be true or false at all |
 //! | [`Lexical`] | L1: a sentence against the evidence, with reasons and places |
 //! | [`judge_prompt`], [`read_judgement`] | L2: what a judge is asked, and what of its answer is believed |
+//! | [`repair_prompt`], [`read_repair`] | L4: what a model that repairs is asked, and what of it is believed |
 //! | [`decide`] | what is done about a verdict |
 //! | [`logistic`], [`measure`] | training |
 //!
@@ -42,9 +43,11 @@ pub mod logistic;
 mod manner;
 mod parsed;
 mod policy;
+mod proof;
 mod quantity;
 mod question;
 mod quote;
+mod repair;
 mod sentences;
 mod span;
 mod stranger;
@@ -58,9 +61,12 @@ pub use self::{
     evidence::{Evidence, Passage},
     judge::{Claim, JudgeError, JudgePrompt, Judged, judge_prompt, read_judgement},
     lexical::{Lexical, Measured, Sentence, measure, measure_span},
-    policy::{Action, Language, Policy, Preset, Situation, corrected, decide, hedge, withheld},
+    policy::{
+        Action, Language, Policy, Preset, Situation, corrected, decide, doubt, hedge, withheld,
+    },
     question::asks_directly,
     quote::find_quote,
+    repair::{Repaired, read_repair, repair_prompt},
     sentences::sentences,
     triage::{NotCheckable, Triage, triage},
     verdict::{Layer, Reason, ReasonCode, Status, Verdict},

@@ -69,7 +69,7 @@ pub enum Action {
     Pass,
     /// Say it as it is, and show the verdict.
     Annotate,
-    /// Say it after a caution: [`hedge`].
+    /// Say it after a caution: [`hedge`], or [`doubt`] where the evidence says otherwise.
     Hedge,
     /// Say the proved correction instead.
     Replace,
@@ -120,6 +120,14 @@ pub fn hedge(sentence: &str) -> String {
     match Language::of(sentence) {
         Language::Chinese => format!("我手头的资料没有提到，不过{sentence}"),
         Language::English => format!("My notes don't say so, but as far as I know: {sentence}"),
+    }
+}
+
+/// A sentence that the evidence speaks against, after a caution that says so.
+pub fn doubt(sentence: &str) -> String {
+    match Language::of(sentence) {
+        Language::Chinese => format!("资料里的说法可能不一样，我记得是：{sentence}"),
+        Language::English => format!("My notes may say otherwise, but I remember: {sentence}"),
     }
 }
 
@@ -190,6 +198,8 @@ mod tests {
     fn cautions_speak_the_sentence_s_language() {
         assert!(hedge("它建于1987年。").starts_with("我手头"));
         assert!(hedge("It opened in 1987.").starts_with("My notes"));
+        assert!(doubt("它建于1987年。").starts_with("资料里"));
+        assert!(doubt("It opened in 1987.").ends_with("remember: It opened in 1987."));
         assert_eq!(Language::of("参观 Tea House 需要预约"), Language::Chinese);
     }
 }
