@@ -55,7 +55,7 @@ quick: ## Run the tests that need no engine and no Redis.
 
 faults: needs-redis ## Kill, cut off and end a running service a thousand turns long, break its providers, and print what was counted.
 	ANIMA_FAULTS=full $(CARGO) test --locked --no-default-features --test faults -- --nocapture --test-threads=1
-	ANIMA_FAULTS=full $(CARGO) test --locked --no-default-features --test api -- fault_table --nocapture --test-threads=1
+	ANIMA_FAULTS=full $(CARGO) test --locked --no-default-features --test api -- fault_table check_faults --nocapture --test-threads=1
 
 lint: ## Check form, lints and documentation.
 	$(CARGO) fmt --all --check

@@ -76,7 +76,8 @@ impl Application {
     pub fn with_registry(settings: Settings, registry: Registry) -> anyhow::Result<Self> {
         let Ground { listeners, prompts, store } = Ground::prepare(&settings)?;
         let (persona, asking) = (&settings.turn.persona, settings.turn.asking());
-        let lineup = Lineup::new(registry, Arc::new(prompts), persona, asking)?;
+        let lineup = Lineup::new(registry, Arc::new(prompts), persona, asking)?
+            .with_check(settings.check.clone())?;
         let conversation = Conversation::new(lineup).with_max_turns(settings.server.max_turns);
         let gate = Arc::new(Gate::new(&settings)?);
         Self::wire(settings, listeners, store, Arc::new(conversation), gate, None)

@@ -117,7 +117,8 @@ impl Beginning {
         let default = settings.default_provider();
         let registry = pool.registry(&Pool::default(), settings, default, default);
         let (persona, asking) = (&settings.turn.persona, settings.turn.asking());
-        let lineup = Lineup::new(registry, Arc::new(prompts), persona, asking)?;
+        let lineup = Lineup::new(registry, Arc::new(prompts), persona, asking)?
+            .with_check(settings.check.clone())?;
         let prompts = files::content_of(&settings.resolve(&settings.turn.prompts));
         let (started, settings) = (settings.clone(), settings.clone());
         let state = State { settings, started, pool, prompts, switched: None };
@@ -184,7 +185,8 @@ impl Reloader {
         let registry = pool.registry(&state.pool, &settings, &wanted, current);
         let default = registry.default_name().to_owned();
         let asking = settings.turn.asking();
-        let next = Lineup::new(registry, Arc::new(prompts), &settings.turn.persona, asking)?;
+        let next = Lineup::new(registry, Arc::new(prompts), &settings.turn.persona, asking)?
+            .with_check(settings.check.clone())?;
         let report = Report {
             changed: !difference.is_none()
                 || content != state.prompts
@@ -327,7 +329,7 @@ fn is_different(before: &Settings, after: &Settings) -> bool {
         });
         (turn.asking(), turn.fallback.clone(), turn.persona.clone(), providers.collect())
     };
-    asked(before) != asked(after)
+    asked(before) != asked(after) || before.check != after.check
 }
 
 fn tell(report: &Report) {

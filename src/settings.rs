@@ -5,6 +5,7 @@
 
 mod access;
 mod asking;
+mod check;
 mod error;
 mod history;
 pub(crate) mod secret;
@@ -26,6 +27,7 @@ use serde_json::{Map, Value};
 
 pub use access::{AccessSettings, KeySettings, LimitSettings, WhoReads};
 pub use asking::{AskSettings, BreakerSettings, RetrySettings};
+pub use check::{CheckSettings, SameEngine};
 pub use error::SettingsError;
 pub(crate) use error::{unknown_name, without_values};
 pub use history::{HistorySettings, RedisSettings, RedisUrl, StoreKind, WhenUnavailable};
@@ -51,6 +53,9 @@ pub struct Settings {
     pub session: SessionLimits,
     /// Who answers.
     pub turn: TurnSettings,
+    /// Who helps to check what is answered.
+    #[serde(default)]
+    pub check: CheckSettings,
     /// The providers by name.
     pub providers: BTreeMap<String, ProviderSettings>,
     /// What the service tells about itself.
@@ -367,6 +372,8 @@ impl Settings {
             }
         };
         known("turn.provider", &self.turn.provider)?;
+        self.check.validate()?;
+        self.check.named().try_for_each(|(key, name)| known(key, name))?;
         self.turn.fallback.iter().try_for_each(|name| known("turn.fallback", name))
     }
 }

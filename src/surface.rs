@@ -18,6 +18,7 @@ pub mod access;
 mod admin;
 mod answers;
 mod body;
+mod checked;
 pub mod connection;
 mod cors;
 mod error;

@@ -19,10 +19,12 @@ pub mod think;
 
 mod id;
 mod tenant;
+mod verdict;
 mod words;
 
 pub use id::{InvalidId, TurnId};
 pub use tenant::{InvalidTenant, SessionId, Tenant};
+pub use verdict::{CheckAction, Correction, Span, Verdict, VerdictLayer, VerdictStatus};
 pub use words::{InvalidText, UserText};
 
 use anima_provider::{Image, Sampling, TokenLogprob, ToolDelta, Usage};
@@ -171,37 +173,6 @@ impl Emotion {
         Self::Curious,
         Self::Proud,
     ];
-}
-
-/// What the check says of a sentence.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Verdict {
-    /// The sentence it is about; `None` means the whole answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sentence: Option<u32>,
-    /// What was found.
-    pub status: VerdictStatus,
-    /// Reason codes.
-    #[serde(default)]
-    pub reasons: Vec<String>,
-}
-
-/// The outcomes of the check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum VerdictStatus {
-    /// The evidence says so.
-    Supported,
-    /// The evidence does not say so.
-    Unsupported,
-    /// The evidence says otherwise.
-    Contradicted,
-    /// It could not be decided.
-    Uncertain,
-    /// Nothing in it can be true or false: a greeting, a question.
-    NotCheckable,
-    /// Nobody looked.
-    Unchecked,
 }
 
 /// Everything that is done to answer a turn, in the order `Accepted · Queued* · Started ·

@@ -4,6 +4,7 @@
 //! reads both.
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
 
+mod check;
 mod client;
 mod crowd;
 #[cfg(feature = "local")]
@@ -57,6 +58,8 @@ struct Arguments {
 enum Part {
     /// The work of the pipeline for each token.
     Pipeline,
+    /// What the check adds to the first sentence.
+    Check,
     /// The time that the service adds to the first sentence.
     Latency,
     /// Memory of idle sessions.
@@ -118,6 +121,7 @@ fn main() -> anyhow::Result<()> {
 fn measure(part: Part, plan: &Plan) -> anyhow::Result<Vec<Row>> {
     match part {
         Part::Pipeline => pipeline::measure(plan),
+        Part::Check => check::measure(plan),
         Part::Latency => latency::measure(plan),
         Part::Memory => memory::measure(plan),
         Part::Crowd => crowd::measure(plan),

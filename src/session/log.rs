@@ -9,7 +9,7 @@ use std::{
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::turn::{Sentence, TurnEvent, TurnId};
+use crate::turn::{Sentence, Span, TurnEvent, TurnId, Verdict};
 
 /// One event with its place in the session.
 #[derive(Debug)]
@@ -160,11 +160,23 @@ fn weight(event: &TurnEvent) -> usize {
         }
         TurnEvent::Failed(error) => error.message.len(),
         TurnEvent::Started { provider, model } => provider.len() + model.len(),
-        TurnEvent::Verdict(verdict) => verdict.reasons.iter().map(String::len).sum(),
+        TurnEvent::Verdict(verdict) => weight_of_verdict(verdict),
         TurnEvent::Tool(delta) => delta.arguments.len(),
         TurnEvent::Logprobs(tokens) => tokens.iter().map(|token| token.token.token.len()).sum(),
         TurnEvent::Accepted { .. } | TurnEvent::Queued { .. } => 0,
     }
+}
+
+fn weight_of_verdict(verdict: &Verdict) -> usize {
+    let texts = verdict.reasons.iter().chain(&verdict.sources).map(String::len).sum::<usize>();
+    let span = |span: &Span| {
+        let nearest = span.nearest.as_ref().map_or(0, String::len);
+        size_of::<Span>() + span.reason.len() + span.value.len() + nearest
+    };
+    let correction = verdict.correction.as_ref().map_or(0, |correction| {
+        correction.text.len() + correction.quote.as_ref().map_or(0, String::len)
+    });
+    texts + verdict.spans.iter().map(span).sum::<usize>() + correction
 }
 
 #[cfg(test)]

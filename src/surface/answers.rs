@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix_web::web::Data;
 use anima_provider::{TokenLogprob, ToolDelta, Usage};
 
-use super::{House, error::HttpError};
+use super::{House, checked::Checked, error::HttpError};
 use crate::{
     access::Claim,
     turn::{
@@ -112,9 +112,13 @@ impl Answers {
     /// # Errors
     /// When it comes to nothing.
     pub(super) async fn whole(&mut self) -> Result<Answer, HttpError> {
-        let mut answer = Answer::default();
+        let checked = self.asking.persona().map(|_| Checked::default());
+        let mut answer = Answer { checked, ..Answer::default() };
         loop {
             for event in self.next().await {
+                if let Some(checked) = &mut answer.checked {
+                    checked.observe(&event);
+                }
                 match event {
                     TurnEvent::Started { provider, .. } => answer.model = self.model(provider),
                     TurnEvent::Reasoning(text) => answer.reasoning.push_str(&text),
@@ -184,6 +188,8 @@ pub(super) struct Answer {
     pub(super) calls: Vec<ToolDelta>,
     pub(super) logprobs: Vec<TokenLogprob>,
     pub(super) reason: EndReason,
+    /// What the check says of a persona's answer.
+    pub(super) checked: Option<Checked>,
 }
 
 impl Default for Answer {
@@ -195,6 +201,7 @@ impl Default for Answer {
             calls: Vec::new(),
             logprobs: Vec::new(),
             reason: EndReason::Complete,
+            checked: None,
         }
     }
 }

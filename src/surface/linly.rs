@@ -2,9 +2,9 @@
 //! [`talker`].
 //!
 //! Shapes from Linly-Talker's `LLM/Linly-api-fast.py`: a JSON object of any content type, of which
-//! only `prompt` is required; the answer is `{"response", "status": 200, "time"}`. What that
-//! server ignores is honoured here: `history` is shown to the model, and with `session` the turn
-//! is remembered.
+//! only `prompt` is required; the answer is `{"response", "status": 200, "time"}`, and `check`, what
+//! the check says of it. What that server ignores is honoured here: `history` is shown to the model,
+//! and with `session` the turn is remembered.
 
 pub(super) mod talker;
 
@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use super::{
     House,
     body::Body,
+    checked::Checked,
     error::{self, HttpError},
     request, rest,
 };
@@ -67,9 +68,11 @@ struct Call {
 /// Answers a call.
 pub(super) async fn answer(house: web::Data<House>, caller: Caller, body: Body) -> HttpResponse {
     match respond(&house, &caller, body).await {
-        Ok(response) => {
+        Ok(Answered { text, checked }) => {
             let time = Zoned::now().strftime("%Y-%m-%d %H:%M:%S").to_string();
-            HttpResponse::Ok().json(json!({ "response": response, "status": 200, "time": time }))
+            let check = checked.report();
+            let answer = json!({ "response": text, "status": 200, "time": time, "check": check });
+            HttpResponse::Ok().json(answer)
         }
         Err(error) => {
             // The dialect repeats the status in the body.
@@ -81,7 +84,13 @@ pub(super) async fn answer(house: web::Data<House>, caller: Caller, body: Body) 
     }
 }
 
-async fn respond(house: &House, caller: &Caller, body: Body) -> Result<String, HttpError> {
+/// An answer, and what the check says of it.
+struct Answered {
+    text: String,
+    checked: Checked,
+}
+
+async fn respond(house: &House, caller: &Caller, body: Body) -> Result<Answered, HttpError> {
     if !house.directory.is_open() {
         return Err(CommandError::ShuttingDown.into());
     }
@@ -99,14 +108,15 @@ async fn respond(house: &House, caller: &Caller, body: Body) -> Result<String, H
             };
             let submitted = session.submit(submission).await?;
             let told = rest::collect(session.log(), &turn.id, submitted.from).await?;
-            Ok(told.outcome.text)
+            let checked = Checked::of(told.sentences, told.verdicts);
+            Ok(Answered { text: told.outcome.text, checked })
         }
         None => stateless(house, caller, turn).await,
     }
 }
 
 /// Answers a turn that belongs to no session; it lives as long as its response.
-async fn stateless(house: &House, caller: &Caller, turn: Turn) -> Result<String, HttpError> {
+async fn stateless(house: &House, caller: &Caller, turn: Turn) -> Result<Answered, HttpError> {
     house.conversation.vet(&turn, &SessionSettings::default())?;
     let shown = house.conversation.turns_shown(&turn, &SessionSettings::default())?;
     let mut earlier = turn.context.supplied.clone().unwrap_or_default();
@@ -115,10 +125,14 @@ async fn stateless(house: &House, caller: &Caller, turn: Turn) -> Result<String,
     let place = house.conversation.admit(&caller.take_turn()?)?;
     let job = Job { turn, earlier, settings: SessionSettings::default(), lane };
     let mut stream = house.conversation.run(job, place);
+    let mut checked = Checked::default();
     while let Some(events) = stream.next().await {
         for event in events {
+            checked.observe(&event);
             match event {
-                TurnEvent::Finished(outcome) => return Ok(outcome.text),
+                TurnEvent::Finished(outcome) => {
+                    return Ok(Answered { text: outcome.text, checked });
+                }
                 TurnEvent::Failed(error) => return Err(error.into()),
                 _ => {}
             }

@@ -279,8 +279,8 @@ pub(super) struct WholeTurn {
     durable: Option<bool>,
     provider: String,
     model: String,
-    sentences: Vec<Sentence>,
-    verdicts: Vec<Verdict>,
+    pub(super) sentences: Vec<Sentence>,
+    pub(super) verdicts: Vec<Verdict>,
     /// How it ended, its text and its timing.
     #[serde(flatten)]
     pub(super) outcome: Outcome,

@@ -12,18 +12,25 @@ mod admission;
 mod ask;
 mod attempt;
 mod budget;
+mod checking;
 mod embed;
 mod errand;
+mod evidence;
 mod failure;
 mod lineup;
 mod relay;
 mod request;
 
-use std::{sync::Arc, time::Instant};
+use std::{future::pending, sync::Arc, time::Instant};
 
 use anima_provider::LaneId;
 use arc_swap::ArcSwap;
-use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
+use tokio::{
+    runtime::Handle,
+    sync::mpsc,
+    task::JoinHandle,
+    time::{Instant as Moment, sleep_until},
+};
 use tracing::{Instrument, Span, field::Empty, info_span, warn};
 
 use super::{
@@ -307,6 +314,14 @@ async fn speak(
         heard: None,
         usage: None,
         timing,
+    }
+}
+
+/// Waits until then; for ever without a time.
+async fn until(moment: Option<Moment>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
     }
 }
 

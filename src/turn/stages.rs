@@ -1,15 +1,16 @@
 //! The stages of an answer joined in their order: think ▸ cut ▸ emotion ▸ filter ▸ sentence ▸
 //! brevity ▸ check ▸ speech.
 
+use std::time::Instant;
+
 use super::{
-    Sentence, TurnEvent,
+    TurnEvent,
     brevity::{Brevity, Budget},
-    check::Check,
+    check::{Check, Effect, Reply},
     cut::Cut,
     emotion::{EmotionFilter, Marked},
     filter::{Filter, Words},
     sentence::{Draft, Segmenter, SegmenterOptions},
-    speech::speech,
     think::ThinkFilter,
 };
 
@@ -24,7 +25,6 @@ pub struct Stages {
     segmenter: Segmenter,
     brevity: Brevity,
     check: Check,
-    sentences: u32,
     released: String,
     full: bool,
     /// Text leaves as it comes.
@@ -41,8 +41,7 @@ impl Stages {
             filters: None,
             segmenter: Segmenter::new(SegmenterOptions::default()),
             brevity: Brevity::new(Budget { fewer_than: limit }),
-            check: Check,
-            sentences: 0,
+            check: Check::absent("off"),
             released: String::new(),
             full: false,
             is_relay: false,
@@ -51,7 +50,13 @@ impl Stages {
 
     /// Stages for a text that is spoken as it stands: nothing in it is reasoning.
     pub fn for_speech() -> Self {
-        Self { think: None, ..Self::new(None, &[]) }
+        Self { think: None, ..Self::new(None, &[]) }.checked(Check::absent("as_given"))
+    }
+
+    /// The same with this check; without one nothing is checked.
+    #[must_use]
+    pub fn checked(self, check: Check) -> Self {
+        Self { check, ..self }
     }
 
     /// Stages for an answer that is passed on as it is; only the reasoning that it begins with is
@@ -63,7 +68,10 @@ impl Stages {
 
     /// The same without the words that the persona does not say.
     #[must_use]
-    pub fn without(self, words: Option<&Words>) -> Self {
+    pub fn without(mut self, words: Option<&Words>) -> Self {
+        if let Some(words) = words {
+            self.check.avoid(words.clone());
+        }
         Self { filters: words.map(Filters::new), ..self }
     }
 
@@ -114,7 +122,47 @@ impl Stages {
         if let Some(draft) = self.segmenter.finish() {
             self.release(draft, &mut events);
         }
+        let rest = self.check.finish(Instant::now());
+        self.say(rest, &mut events);
         events
+    }
+
+    /// What the check wants to have asked, after every piece, end and reply.
+    pub fn effects(&mut self) -> Vec<Effect> {
+        self.check.effects()
+    }
+
+    /// Takes what came of an effect and gives what can be released now.
+    pub fn reply(&mut self, reply: Reply) -> Vec<TurnEvent> {
+        let events = self.check.reply(reply, Instant::now());
+        self.said(events)
+    }
+
+    /// Until when the check holds the next sentence at most, if it holds one.
+    pub fn hold_until(&self) -> Option<Instant> {
+        self.check.hold_until()
+    }
+
+    /// Gives what the check has held long enough.
+    pub fn expire(&mut self) -> Vec<TurnEvent> {
+        let events = self.check.expire(Instant::now());
+        self.said(events)
+    }
+
+    /// Gives everything that is whole, checked or not: nobody is asked any more.
+    pub fn give_up(&mut self) -> Vec<TurnEvent> {
+        let events = self.check.give_up(Instant::now());
+        self.said(events)
+    }
+
+    /// Whether every sentence so far was released and has its verdict.
+    pub fn is_settled(&self) -> bool {
+        self.check.is_settled()
+    }
+
+    /// Whether there is a sentence, released or held.
+    pub fn has_sentences(&self) -> bool {
+        self.check.has_sentences()
     }
 
     /// Whether the answer is as long as it may be: nothing more will be released.
@@ -188,7 +236,7 @@ impl Stages {
         if self.is_filtered() && !self.full {
             // Any letter in the place of the word lets go of the sentence before; its own is never cut.
             self.cut_to_sentences(vec![Marked::Text("x".to_owned())], events);
-            self.full = true;
+            self.fill(events);
         }
     }
 
@@ -206,21 +254,36 @@ impl Stages {
         }
         let kept = self.brevity.push(draft);
         self.full = kept.full;
-        let Some(draft) = kept.draft else { return };
-        let sentence = Sentence {
-            index: self.sentences,
-            speech: speech(&draft.text),
-            text: draft.text,
-            emotion: draft.emotion,
-            actions: draft.actions,
-            sources: Vec::new(),
-        };
-        self.sentences += 1;
-        self.released.push_str(&sentence.text);
-        let verdict = self.check.push(&sentence);
-        events.push(TurnEvent::Delta(sentence.text.clone()));
-        events.push(TurnEvent::Sentence(sentence));
-        events.push(TurnEvent::Verdict(verdict));
+        if let Some(draft) = kept.draft {
+            let said = self.check.push(draft, Instant::now());
+            self.say(said, events);
+        }
+        if self.full {
+            self.fill(events);
+        }
+    }
+
+    /// Nothing more is taken.
+    fn fill(&mut self, events: &mut Vec<TurnEvent>) {
+        self.full = true;
+        let rest = self.check.finish(Instant::now());
+        self.say(rest, events);
+    }
+
+    fn said(&mut self, events: Vec<TurnEvent>) -> Vec<TurnEvent> {
+        let mut said = Vec::with_capacity(events.len());
+        self.say(events, &mut said);
+        said
+    }
+
+    /// Notes what leaves.
+    fn say(&mut self, said: Vec<TurnEvent>, events: &mut Vec<TurnEvent>) {
+        for event in &said {
+            if let TurnEvent::Delta(text) = event {
+                self.released.push_str(text);
+            }
+        }
+        events.extend(said);
     }
 }
 

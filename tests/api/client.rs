@@ -119,6 +119,12 @@ impl Client {
         self.turn(turn).await
     }
 
+    /// Sends a turn that has finished once more, and waits until it is told again.
+    pub(crate) async fn ask_again(&mut self, say: &Value) -> Told {
+        self.send(say).await;
+        self.turn(say["turn"].as_str().unwrap()).await
+    }
+
     /// The next message of any kind.
     pub(crate) async fn message(&mut self) -> Message {
         let next = timeout(PATIENCE, self.socket.next()).await.expect("the service says nothing");

@@ -26,7 +26,7 @@ async fn a_call_is_answered_with_response_status_and_time() {
     let (answer, request) = asked(&json!({ "prompt": "如何应对压力" })).await;
     assert_eq!(
         answer.as_object().unwrap().keys().collect::<Vec<_>>(),
-        ["response", "status", "time"]
+        ["response", "status", "time", "check"]
     );
     assert_eq!(answer["response"], SENTENCES.concat());
     assert_eq!(answer["status"], 200);

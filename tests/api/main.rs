@@ -11,6 +11,8 @@
 
 mod access;
 mod asking;
+mod check_faults;
+mod checks;
 mod client;
 mod commands;
 mod doctor;

@@ -12,7 +12,7 @@ use super::super::{
     plot::{Bar, bars, histogram},
     statistics::{Latency, figure, interval, mean, share},
 };
-use crate::turn::{Sentence, Timing, Verdict, VerdictStatus};
+use crate::turn::{Sentence, Timing, Verdict};
 
 /// A turn, and what is to be said of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -102,7 +102,7 @@ impl Summary {
         let units: Vec<f64> = answered().map(|turn| f64::from(turn.units)).collect();
         let mut verdicts: BTreeMap<String, usize> = BTreeMap::new();
         for verdict in turns.iter().flat_map(|turn| &turn.verdicts) {
-            *verdicts.entry(name(verdict.status).to_owned()).or_default() += 1;
+            *verdicts.entry(verdict.status.name().to_owned()).or_default() += 1;
         }
         let count =
             |holds: fn(&TurnRecord) -> bool| turns.iter().filter(|turn| holds(turn)).count();
@@ -265,7 +265,7 @@ impl TurnRecord {
             .iter()
             .map(|sentence| format!("{:?}", sentence.emotion).to_lowercase())
             .collect();
-        let verdicts: Vec<_> = self.verdicts.iter().map(|verdict| name(verdict.status)).collect();
+        let verdicts: Vec<_> = self.verdicts.iter().map(|verdict| verdict.status.name()).collect();
         let limit = self.fewer_than.map_or_else(String::new, |limit| format!(" < {limit}"));
         vec![
             self.dialogue.clone(),
@@ -290,17 +290,6 @@ impl TurnRecord {
 fn times(turns: &[TurnRecord], of: fn(&Timing) -> Option<u64>) -> Vec<f64> {
     let times = turns.iter().filter_map(|turn| turn.timing.as_ref()).filter_map(of);
     times.map(|time| f64::from(u32::try_from(time).unwrap_or(u32::MAX))).collect()
-}
-
-fn name(status: VerdictStatus) -> &'static str {
-    match status {
-        VerdictStatus::Supported => "supported",
-        VerdictStatus::Unsupported => "unsupported",
-        VerdictStatus::Contradicted => "contradicted",
-        VerdictStatus::Uncertain => "uncertain",
-        VerdictStatus::NotCheckable => "not_checkable",
-        VerdictStatus::Unchecked => "unchecked",
-    }
 }
 
 #[cfg(test)]

@@ -2,10 +2,32 @@
 
 use super::*;
 use crate::history::{Amendment, ExchangeState, Fence, HistoryError};
-use crate::turn::{Verdict, VerdictStatus};
+use crate::turn::{CheckAction, Correction, Span, Verdict, VerdictLayer, VerdictStatus};
 
 fn verdict(sentence: Option<u32>, status: VerdictStatus) -> Verdict {
-    Verdict { sentence, status, reasons: vec!["no_evidence".to_owned()] }
+    let span = Span {
+        start: 3,
+        end: 8,
+        reason: "unsupported_date".to_owned(),
+        value: "1997年".to_owned(),
+        nearest: Some("1987年".to_owned()),
+    };
+    Verdict {
+        sentence,
+        status,
+        reasons: vec!["unsupported_date".to_owned()],
+        spans: vec![span],
+        sources: vec!["caller:1".to_owned()],
+        score: Some(0.875),
+        correction: Some(Correction {
+            text: "1987年开馆。".to_owned(),
+            proved: true,
+            quote: Some("开馆于1987年".to_owned()),
+        }),
+        layer: Some(VerdictLayer::Judge),
+        action: CheckAction::CorrectAfter,
+        latency_us: 1_234_567,
+    }
 }
 
 pub(crate) async fn an_answer_is_kept_as_it_was_given(store: &impl HistoryStore) {

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{
     super::{body::Body, request},
-    House, HttpError, stateless, surface_sampling,
+    Answered, House, HttpError, stateless, surface_sampling,
 };
 use crate::{
     access::Caller,
@@ -48,12 +48,12 @@ pub(in super::super) async fn answer(
     body: Body,
 ) -> HttpResponse {
     match respond(&house, &caller, body).await {
-        Ok(answer) => HttpResponse::Ok().json(json!({ "answer": answer })),
+        Ok(answered) => HttpResponse::Ok().json(json!({ "answer": answered.text })),
         Err(error) => told(&error, format!("处理LLM请求失败: {}", error.message())),
     }
 }
 
-async fn respond(house: &House, caller: &Caller, body: Body) -> Result<String, HttpError> {
+async fn respond(house: &House, caller: &Caller, body: Body) -> Result<Answered, HttpError> {
     if !house.directory.is_open() {
         return Err(CommandError::ShuttingDown.into());
     }

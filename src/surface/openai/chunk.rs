@@ -8,7 +8,10 @@ use anima_provider::{TokenLogprob, ToolDelta, Usage};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{HttpError, stream::Writer};
+use super::{
+    HttpError,
+    stream::{End, Writer},
+};
 
 /// Server-sent events that wait to be taken.
 #[derive(Default)]
@@ -67,7 +70,7 @@ impl ChunkWriter {
         self.buffer.0.extend_from_slice(b",\"delta\":{");
     }
 
-    fn close(&mut self, logprobs: &[TokenLogprob], reason: Option<&str>) {
+    fn close(&mut self, logprobs: &[TokenLogprob], end: Option<End<'_>>) {
         self.buffer.0.extend_from_slice(b"},\"logprobs\":");
         match logprobs {
             [] => self.buffer.0.extend_from_slice(b"null"),
@@ -78,7 +81,11 @@ impl ChunkWriter {
             }
         }
         self.buffer.0.extend_from_slice(b",\"finish_reason\":");
-        write(&mut self.buffer.0, &reason);
+        write(&mut self.buffer.0, &end.map(|end| end.reason));
+        if let Some(check) = end.and_then(|end| end.check) {
+            self.buffer.0.extend_from_slice(b",\"anima\":");
+            write(&mut self.buffer.0, check);
+        }
         self.buffer.0.extend_from_slice(b"}]");
         if self.with_usage {
             self.buffer.0.extend_from_slice(b",\"usage\":null");
@@ -130,9 +137,9 @@ impl Writer for ChunkWriter {
         self.close(&[], None);
     }
 
-    fn finish(&mut self, choice: u32, reason: &str, logprobs: &[TokenLogprob]) {
+    fn finish(&mut self, choice: u32, end: End<'_>, logprobs: &[TokenLogprob]) {
         self.open(choice);
-        self.close(logprobs, Some(reason));
+        self.close(logprobs, Some(end));
     }
 
     fn done(&mut self, usage: Option<Usage>) {
@@ -193,7 +200,8 @@ mod tests {
         writer.text(3, "\"\\\n\u{0}你好😊\u{2028}data: [DONE]", &[]);
         writer.reasoning(3, "hm");
         writer.tool(3, &ToolDelta { arguments: "{\"".to_owned(), ..ToolDelta::default() });
-        writer.finish(3, "stop", &[]);
+        let check = json!({ "status": "supported" });
+        writer.finish(3, End { reason: "stop", check: Some(&check) }, &[]);
         let chunks = chunks(&mut writer);
         let chunk = |delta: Value, reason: Value| {
             json!({ "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 7,
@@ -208,7 +216,11 @@ mod tests {
                 json!({ "tool_calls": [{ "index": 0, "function": { "arguments": "{\"" } }] }),
                 Value::Null,
             ),
-            chunk(json!({}), json!("stop")),
+            {
+                let mut last = chunk(json!({}), json!("stop"));
+                last["choices"][0]["anima"] = check;
+                last
+            },
         ];
         assert_eq!(chunks, expected);
         assert_eq!(writer.len(), 0);

@@ -170,12 +170,16 @@ async fn whole(
         let answer = answers.whole().await?;
         let echo = echoes.get(answers.asking.question(answers.choice));
         let mut likelihoods = Likelihoods::default();
-        choices.push(json!({
+        let mut choice = json!({
             "index": answers.choice,
             "text": format!("{}{}", echo.map_or("", String::as_str), answer.text),
             "logprobs": likelihoods.take(&answer.logprobs),
             "finish_reason": finish_reason(answer.reason),
-        }));
+        });
+        if let Some(checked) = &answer.checked {
+            choice["anima"] = checked.report();
+        }
+        choices.push(choice);
         if !answers.go_on() {
             break answer.model;
         }

@@ -9,10 +9,11 @@ use actix_web::{
 use anima_provider::{TokenLogprob, ToolDelta, Usage};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::time::timeout;
 
 use super::{
-    super::{House, answers::Answers},
+    super::{House, answers::Answers, checked::Checked},
     HttpError,
     call::Call,
     chunk::ChunkWriter,
@@ -27,6 +28,15 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 /// Bytes after which no more is put into one piece, however much there is.
 const PIECE: usize = 16 * 1024;
 
+/// How an answer ends.
+#[derive(Clone, Copy)]
+pub(super) struct End<'end> {
+    /// Why, as callers know it.
+    pub(super) reason: &'end str,
+    /// What the check says of it, where it was checked.
+    pub(super) check: Option<&'end Value>,
+}
+
 /// Writes what happens into a buffer, which is taken whenever there is something in it.
 pub(super) trait Writer: 'static {
     /// Begins an answer of this model.
@@ -38,7 +48,7 @@ pub(super) trait Writer: 'static {
     /// A piece of a function call.
     fn tool(&mut self, choice: u32, delta: &ToolDelta);
     /// The end of an answer; `logprobs` are those that had no text any more.
-    fn finish(&mut self, choice: u32, reason: &str, logprobs: &[TokenLogprob]);
+    fn finish(&mut self, choice: u32, end: End<'_>, logprobs: &[TokenLogprob]);
     /// The end of the stream, and what it cost.
     fn done(&mut self, usage: Option<Usage>);
     /// A failure in the middle, after which nothing comes.
@@ -82,7 +92,8 @@ pub(super) async fn tell(
         Ok(first) => first?,
         Err(_) => Vec::new(),
     };
-    let telling = Telling { answers, writer, ready, logprobs: Vec::new(), ended: false };
+    let (logprobs, checked) = (Vec::new(), Checked::default());
+    let telling = Telling { answers, writer, ready, logprobs, checked, ended: false };
     let body = stream::unfold(telling, |mut telling| async move {
         telling.next().await.map(|bytes| (bytes, telling))
     });
@@ -114,6 +125,8 @@ struct Telling<W> {
     ready: Vec<TurnEvent>,
     /// Tokens that wait for their text.
     logprobs: Vec<TokenLogprob>,
+    /// What the check says of a persona's answer.
+    checked: Checked,
     ended: bool,
 }
 
@@ -160,7 +173,10 @@ impl<W: Writer> Telling<W> {
             }
             TurnEvent::Finished(outcome) => {
                 let logprobs = mem::take(&mut self.logprobs);
-                self.writer.finish(choice, finish_reason(outcome.reason), &logprobs);
+                let checked = mem::take(&mut self.checked);
+                let check = self.answers.asking.persona().map(|_| checked.report());
+                let end = End { reason: finish_reason(outcome.reason), check: check.as_ref() };
+                self.writer.finish(choice, end, &logprobs);
                 self.answers.add(outcome.usage);
                 if !self.answers.go_on() {
                     self.writer.done(self.answers.usage());
@@ -171,11 +187,8 @@ impl<W: Writer> Telling<W> {
                 self.writer.error(&error.into());
                 self.ended = true;
             }
-            TurnEvent::Accepted { .. }
-            | TurnEvent::Queued { .. }
-            | TurnEvent::Reasoning(_)
-            | TurnEvent::Sentence(_)
-            | TurnEvent::Verdict(_) => {}
+            TurnEvent::Sentence(_) | TurnEvent::Verdict(_) => self.checked.observe(&event),
+            TurnEvent::Accepted { .. } | TurnEvent::Queued { .. } | TurnEvent::Reasoning(_) => {}
         }
     }
 }

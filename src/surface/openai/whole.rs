@@ -70,6 +70,10 @@ fn choice(answer: &Answer, index: u32) -> Value {
         [] => Value::Null,
         tokens => json!({ "content": tokens, "refusal": null }),
     };
-    json!({ "index": index, "message": message, "logprobs": logprobs,
-        "finish_reason": finish_reason(answer.reason) })
+    let mut choice = json!({ "index": index, "message": message, "logprobs": logprobs,
+        "finish_reason": finish_reason(answer.reason) });
+    if let Some(checked) = &answer.checked {
+        choice["anima"] = checked.report();
+    }
+    choice
 }

@@ -7,7 +7,10 @@
 
 mod race;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     sync::mpsc,
@@ -27,7 +30,7 @@ use crate::{
         Entry,
         health::{Ending, Resting},
     },
-    turn::{Outcome, TurnError, TurnErrorCode, TurnEvent},
+    turn::{Outcome, TurnError, TurnErrorCode, TurnEvent, check::Grounds},
 };
 
 /// How long to wait before the first repetition at least; the next one waits twice as long.
@@ -58,6 +61,8 @@ pub(super) struct Asking<'a> {
     began: Instant,
     events: &'a mpsc::Sender<Vec<TurnEvent>>,
     candidates: Vec<Candidate>,
+    /// What the answer is held against; the same whoever gives it.
+    grounds: Option<Arc<Grounds>>,
     /// After this nothing is repeated.
     deadline: Moment,
     repeats: u32,
@@ -84,6 +89,7 @@ impl<'a> Asking<'a> {
             began,
             events,
             candidates: candidates.into_iter().map(fresh).collect(),
+            grounds: lineup.grounds(errand)?,
             deadline: Moment::now() + patience,
             repeats: 0,
             hedged: false,
@@ -165,8 +171,8 @@ impl<'a> Asking<'a> {
             }
         };
         let attempt = async {
-            let (request, stages) = self.lineup.prepare(self.errand, &entry)?;
-            Attempt::open(entry, pass, stages, request, self.began).await
+            let prepared = self.lineup.prepare(self.errand, &entry, self.grounds.as_ref())?;
+            Attempt::open(entry, pass, prepared, self.began).await
         };
         match attempt.await {
             Ok(attempt) => Ok(Some(attempt)),

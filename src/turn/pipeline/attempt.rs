@@ -1,8 +1,13 @@
 //! One provider's attempt at a turn: step by step to its first sentence, then to its end.
 
-use std::time::{Duration, Instant};
+mod error;
 
-use anima_provider::{EventStream, FinishReason, ProviderError, ProviderEvent, Request, Usage};
+use std::{
+    future::pending,
+    time::{Duration, Instant},
+};
+
+use anima_provider::{EventStream, FinishReason, ProviderError, ProviderEvent, Usage};
 use futures::StreamExt;
 use tokio::{
     sync::mpsc,
@@ -14,37 +19,15 @@ use tracing::{
     field::{Empty, debug},
 };
 
-use super::milliseconds;
+use super::{checking::Checking, milliseconds, request::Prepared, until};
 use crate::{
     registry::{Entry, health::Pass},
     telemetry::trace,
-    turn::{EndReason, Outcome, Timing, TurnError, TurnErrorCode, TurnEvent, stages::Stages},
+    turn::{EndReason, Outcome, Timing, TurnError, TurnEvent, check::Reply, stages::Stages},
 };
+use error::failure;
 
-/// How an attempt failed.
-#[derive(Debug)]
-pub(super) enum AttemptError {
-    /// Nothing has left yet and another provider may do better.
-    Transferable {
-        /// What the turn has failed with, if nobody does better.
-        error: TurnError,
-        /// How long to wait before the same provider may do better, if it may.
-        repeat_after: Option<Duration>,
-    },
-    /// The turn has failed.
-    Final(TurnError),
-}
-
-impl From<TurnError> for AttemptError {
-    fn from(error: TurnError) -> Self {
-        match error.code {
-            TurnErrorCode::InvalidRequest | TurnErrorCode::NotFound | TurnErrorCode::Internal => {
-                Self::Final(error)
-            }
-            _ => Self::Transferable { error, repeat_after: None },
-        }
-    }
-}
+pub(super) use error::{AttemptError, RETRY_AFTER};
 
 /// What a step of an attempt came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,14 +44,27 @@ pub(super) enum Step {
     Ready,
 }
 
+/// What an attempt waits for.
+enum Happened {
+    /// The provider did something, or nothing for too long.
+    Said(Result<ProviderEvent, ProviderError>),
+    /// Somebody who helps to check has answered.
+    Replied(Reply),
+    /// A sentence has waited long enough.
+    Expired,
+}
+
 /// One provider's attempt at a turn.
 ///
 /// It keeps everything for itself until it is given the turn by [`Attempt::finish`].
 pub(super) struct Attempt {
     entry: Entry,
-    pass: Pass,
-    stream: EventStream,
+    /// Gone once the provider has answered.
+    pass: Option<Pass>,
+    /// Gone at its end; dropping it stops the generation.
+    stream: Option<EventStream>,
     stages: Stages,
+    checking: Checking,
     began: Instant,
     /// What waits to be told.
     held: Vec<TurnEvent>,
@@ -118,10 +114,10 @@ impl Attempt {
     pub(super) async fn open(
         entry: Entry,
         mut pass: Pass,
-        stages: Stages,
-        mut request: Request,
+        prepared: Prepared,
         began: Instant,
     ) -> Result<Self, AttemptError> {
+        let Prepared { mut request, stages, checking } = prepared;
         let spans = Spans::begin(entry.provider.name());
         request.traceparent = trace::to_continue(&spans.whole);
         let prompt_tokens = entry.provider.count_tokens(&request).unwrap_or(0);
@@ -130,16 +126,17 @@ impl Attempt {
         let stream = match entry.provider.generate(request).await {
             Ok(stream) => stream,
             Err(error) => {
-                let failure = failure(&entry, &mut pass, &error, false, false);
+                let failure = failure(&entry, Some(&mut pass), &error, false, false);
                 spans.failed(&failure);
                 return Err(failure);
             }
         };
         Ok(Self {
             entry,
-            pass,
-            stream,
+            pass: Some(pass),
+            stream: Some(stream),
             stages,
+            checking,
             began,
             held: Vec::new(),
             timing: Timing::default(),
@@ -162,13 +159,27 @@ impl Attempt {
     /// # Errors
     /// When the attempt fails, which ends it.
     pub(super) async fn step(&mut self) -> Result<Step, AttemptError> {
-        let event = self.next().await;
-        event.and_then(|event| self.take(event)).map_err(|error| {
-            let failure =
-                failure(&self.entry, &mut self.pass, &error, self.admitted, self.committed);
-            self.spans.failed(&failure);
-            failure
-        })
+        let hold_until = self.stages.hold_until().map(Moment::from_std);
+        let patience = if self.admitted { self.entry.first_token } else { PATIENCE };
+        let happened = tokio::select! {
+            biased;
+            reply = self.checking.next() => Happened::Replied(reply),
+            () = until(hold_until) => Happened::Expired,
+            event = next(self.stream.as_mut(), &mut self.patience, patience) => Happened::Said(event),
+        };
+        let released = match happened {
+            Happened::Replied(reply) => self.stages.reply(reply),
+            Happened::Expired => self.stages.expire(),
+            Happened::Said(event) => {
+                return event.and_then(|event| self.take(event)).map_err(|error| {
+                    let pass = self.pass.as_mut();
+                    let failure = failure(&self.entry, pass, &error, self.admitted, self.committed);
+                    self.spans.failed(&failure);
+                    failure
+                });
+            }
+        };
+        Ok(self.release(released))
     }
 
     /// Gives the turn to this attempt, and tells everything up to its end.
@@ -181,42 +192,53 @@ impl Attempt {
     ) -> Result<Outcome, TurnError> {
         self.committed = true;
         loop {
-            let held = std::mem::take(&mut self.held);
-            if !held.is_empty() {
-                // The turn was given up: its task ends at the next await.
-                let _ = events.send(held).await;
-            }
-            if let Some((reason, usage)) = self.end.take() {
+            self.tell(events).await;
+            if self.stages.is_settled()
+                && let Some((reason, usage)) = self.end.take()
+            {
                 return Ok(self.outcome(reason, usage));
             }
             match self.step().await {
                 Ok(_) => {}
                 Err(AttemptError::Final(error) | AttemptError::Transferable { error, .. }) => {
+                    // What is whole is said all the same, and nobody is asked about it any more.
+                    self.checking.stop();
+                    let rest = self.stages.give_up();
+                    self.release(rest);
+                    self.tell(events).await;
                     return Err(error);
                 }
             }
         }
     }
 
-    /// The next event. Once the provider works on the request, it has a deadline.
-    async fn next(&mut self) -> Result<ProviderEvent, ProviderError> {
-        let patience = if self.admitted { self.entry.first_token } else { PATIENCE };
-        let until = *self.patience.get_or_insert_with(|| Moment::now() + patience);
-        let next = timeout_at(until, self.stream.next()).await;
-        self.patience = None;
-        let next = next.map_err(|_| ProviderError::Timeout(patience))?;
-        next.unwrap_or_else(|| Err(ProviderError::Protocol("the answer has no end".into())))
+    /// Tells what waits to be told.
+    async fn tell(&mut self, events: &mpsc::Sender<Vec<TurnEvent>>) {
+        let held = std::mem::take(&mut self.held);
+        if held.is_empty() {
+            return;
+        }
+        for event in &held {
+            if let TurnEvent::Verdict(verdict) = event {
+                let layer = verdict.layer.map_or("none", |layer| layer.name());
+                metrics::counter!("anima_verdicts_total",
+                    "status" => verdict.status.name(), "layer" => layer)
+                .increment(1);
+            }
+        }
+        // The turn was given up: its task ends at the next await.
+        let _ = events.send(held).await;
     }
 
     fn take(&mut self, event: ProviderEvent) -> Result<Step, ProviderError> {
         match event {
             ProviderEvent::Queued { ahead } => {
-                self.pass.queued();
+                self.with_pass(Pass::queued);
                 Ok(Step::Queued(ahead))
             }
             ProviderEvent::Admitted { model } => {
                 self.admitted = true;
-                self.pass.admitted(&model);
+                self.with_pass(|pass| pass.admitted(&model));
                 self.spans.admitted(&model);
                 self.timing.queued_ms = milliseconds(self.began);
                 let provider = self.entry.provider.name().to_owned();
@@ -224,7 +246,7 @@ impl Attempt {
                 Ok(Step::Admitted)
             }
             ProviderEvent::Reasoning(text) => {
-                self.pass.works();
+                self.with_pass(Pass::works);
                 let thought = self.stages.think(text);
                 Ok(self.release(thought))
             }
@@ -239,25 +261,33 @@ impl Attempt {
     fn hear(&mut self, text: &str) -> Step {
         if self.timing.first_token_ms.is_none() {
             self.timing.first_token_ms = Some(milliseconds(self.began));
-            self.pass.first_token();
+            self.with_pass(|pass| pass.first_token());
         }
         self.counted.completion_tokens += 1;
         let released = self.stages.push(text);
-        let step = self.release(released);
         if self.stages.is_full() {
-            // Dropping the stream stops the generation.
             let filtered = self.stages.is_filtered();
             let reason = if filtered { EndReason::Filtered } else { EndReason::Complete };
-            self.end = Some((reason, Some(self.counted)));
-            return Step::Ready;
+            self.end_with(reason, Some(self.counted));
         }
+        let step = self.release(released);
         if step == Step::Other { Step::Spoke } else { step }
+    }
+
+    /// The provider has said all that is wanted of it.
+    fn end_with(&mut self, reason: EndReason, usage: Option<Usage>) {
+        self.end = Some((reason, usage));
+        // Dropping the stream stops the generation.
+        self.stream = None;
+        if let Some(pass) = self.pass.take() {
+            pass.answered();
+        }
     }
 
     /// Lets the stages say the rest.
     fn close(&mut self, reason: FinishReason, usage: Option<Usage>) -> Result<Step, ProviderError> {
         let released = self.stages.finish();
-        let is_empty = self.release(released) == Step::Other && !self.stages.may_be_empty();
+        let is_empty = !self.stages.has_sentences() && !self.stages.may_be_empty();
         let filtered = reason == FinishReason::Filtered || self.stages.is_filtered();
         if is_empty && !filtered {
             return Err(ProviderError::Protocol("the answer is empty".into()));
@@ -269,23 +299,32 @@ impl Attempt {
             FinishReason::Length => EndReason::Length,
             FinishReason::Filtered => EndReason::Filtered,
         };
-        self.end = Some((reason, usage));
-        Ok(Step::Ready)
+        self.end_with(reason, usage);
+        Ok(self.release(released))
     }
 
-    /// Keeps events to be told. It is ready from the first one on that a listener would notice.
+    /// Keeps events to be told, and has done what the check asks for. It is ready from the first event
+    /// on that a listener would notice, or at its end.
     fn release(&mut self, events: Vec<TurnEvent>) -> Step {
+        let effects = self.stages.effects();
+        self.checking.perform(effects);
         if events.iter().any(|event| self.stages.commits(event)) {
             self.timing.first_sentence_ms.get_or_insert(milliseconds(self.began));
-            self.pass.first_sentence();
+            self.with_pass(Pass::first_sentence);
             self.spans.first = None;
         }
         self.held.extend(events);
-        if self.timing.first_sentence_ms.is_some() { Step::Ready } else { Step::Other }
+        let is_over = self.end.is_some() && self.stages.is_settled();
+        if self.timing.first_sentence_ms.is_some() || is_over { Step::Ready } else { Step::Other }
+    }
+
+    fn with_pass(&mut self, tell: impl FnOnce(&mut Pass)) {
+        if let Some(pass) = &mut self.pass {
+            tell(pass);
+        }
     }
 
     fn outcome(mut self, reason: EndReason, usage: Option<Usage>) -> Outcome {
-        self.pass.answered();
         self.timing.total_ms = milliseconds(self.began);
         Outcome {
             reason,
@@ -297,35 +336,20 @@ impl Attempt {
     }
 }
 
-/// What a failure of the provider means for the turn; it is noted.
-fn failure(
-    entry: &Entry,
-    pass: &mut Pass,
-    error: &ProviderError,
-    admitted: bool,
-    committed: bool,
-) -> AttemptError {
-    let told = TurnError::from_provider(entry.provider.name(), error);
-    pass.failed(error, told.loggable());
-    if committed || !error.is_transferable() {
-        return AttemptError::Final(told);
-    }
-    let repeat_after = match error {
-        ProviderError::Unavailable(_) => Some(Duration::ZERO),
-        // Before admission it is our own queue that is full, and that is no place to come back to soon.
-        ProviderError::RateLimited { retry_after: Some(wait) } if admitted => {
-            Some(*wait).filter(|wait| *wait <= SHORT_WAIT)
-        }
-        _ => None,
-    };
-    AttemptError::Transferable { error: told, repeat_after }
+/// The next event of a stream; none comes of one that has ended. Once the provider works on the
+/// request, it has a deadline.
+async fn next(
+    stream: Option<&mut EventStream>,
+    deadline: &mut Option<Moment>,
+    patience: Duration,
+) -> Result<ProviderEvent, ProviderError> {
+    let Some(stream) = stream else { return pending().await };
+    let until = *deadline.get_or_insert_with(|| Moment::now() + patience);
+    let next = timeout_at(until, stream.next()).await;
+    *deadline = None;
+    let next = next.map_err(|_| ProviderError::Timeout(patience))?;
+    next.unwrap_or_else(|| Err(ProviderError::Protocol("the answer has no end".into())))
 }
 
 /// How long a turn waits for a change of its place in a queue, before the provider counts as dead.
 const PATIENCE: Duration = Duration::from_mins(10);
-
-/// How long to stay away from a provider that is at its limit and does not say.
-pub(super) const RETRY_AFTER: Duration = Duration::from_secs(2);
-
-/// How long a turn waits at most for a provider that is at its limit.
-const SHORT_WAIT: Duration = Duration::from_secs(2);

@@ -4,21 +4,25 @@ use std::sync::Arc;
 
 use tracing::warn;
 
+use super::checking::Gates;
 use crate::{
     history::SessionSettings,
     registry::{Entry, Registry},
-    settings::AskSettings,
+    settings::{AskSettings, CheckSettings},
     turn::{
         Turn, TurnError,
         prompt::{Persona, PromptError, Prompts, Style},
     },
 };
+
 /// Who answers, in whose voice, by which prompts. A turn keeps the one that it began with.
 pub struct Lineup {
     registry: Registry,
     prompts: Arc<Prompts>,
     default_persona: String,
     asking: AskSettings,
+    check: CheckSettings,
+    gates: Gates,
 }
 
 impl Lineup {
@@ -41,7 +45,24 @@ impl Lineup {
                 return Err(PromptError::Unknown(format!("persona {}: {error}", persona.name)));
             }
         }
-        Ok(Self { registry, prompts, default_persona: persona.to_owned(), asking })
+        let default_persona = persona.to_owned();
+        let (check, gates) = (CheckSettings::default(), Gates::default());
+        Ok(Self { registry, prompts, default_persona, asking, check, gates })
+    }
+
+    /// The same with these settings of the check.
+    ///
+    /// # Errors
+    /// When a provider that they name does not exist.
+    pub fn with_check(self, check: CheckSettings) -> Result<Self, PromptError> {
+        for (key, name) in check.named() {
+            if let Err(error) = self.registry.resolve(name)
+                && !self.registry.knows(name)
+            {
+                return Err(PromptError::Unknown(format!("{key}: {error}")));
+            }
+        }
+        Ok(Self { check, ..self })
     }
 
     /// The same with other providers.
@@ -51,6 +72,8 @@ impl Lineup {
             prompts: Arc::clone(&self.prompts),
             default_persona: self.default_persona.clone(),
             asking: self.asking,
+            check: self.check.clone(),
+            gates: self.gates.clone(),
         }
     }
 
@@ -79,6 +102,16 @@ impl Lineup {
         let provider = provider.and_then(|name| self.registry.resolve(name).ok());
         let persona = persona.map_or(self.default_persona.as_str(), |persona| &persona.name);
         (persona, provider.unwrap_or_else(|| self.registry.default_name()))
+    }
+
+    /// Who helps to check what is answered.
+    pub(super) fn check(&self) -> &CheckSettings {
+        &self.check
+    }
+
+    /// How those are doing who help.
+    pub(super) fn gates(&self) -> &Gates {
+        &self.gates
     }
 
     pub(super) fn persona(

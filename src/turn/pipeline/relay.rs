@@ -5,7 +5,10 @@ use std::sync::Arc;
 use anima_provider::{Capabilities, Input, Request};
 use tokio::runtime::Handle;
 
-use super::{Conversation, Place, TurnStream, errand::Errand, turn_span};
+use super::{
+    Conversation, Place, TurnStream, checking::Checking, errand::Errand, request::Prepared,
+    turn_span,
+};
 use crate::{
     history::SessionSettings,
     registry::Entry,
@@ -36,7 +39,7 @@ impl Relay {
     ///
     /// # Errors
     /// When it cannot do something that is asked for; another one may.
-    pub(super) fn prepare(&self, entry: &Entry) -> Result<(Request, Stages), TurnError> {
+    pub(super) fn prepare(&self, entry: &Entry) -> Result<Prepared, TurnError> {
         let capabilities = entry.provider.capabilities();
         let mut request = Request::clone(&self.request);
         if let Some(otherwise) =
@@ -49,7 +52,8 @@ impl Relay {
                 format!("the provider {} does not support {feature}", entry.provider.name());
             return Err(TurnError::new(TurnErrorCode::Unsupported, message));
         }
-        Ok((request, Stages::for_relay(capabilities.verbatim)))
+        let stages = Stages::for_relay(capabilities.verbatim);
+        Ok(Prepared { request, stages, checking: Checking::none() })
     }
 }
 

@@ -1,17 +1,35 @@
 //! What a provider is asked: the prompt, with as much of the history as its context holds.
 
-use anima_provider::Request;
+use std::sync::Arc;
 
-use super::{Job, Lineup, errand::Errand};
+use anima_provider::{Request, Sampling};
+
+use super::{Job, Lineup, checking::Checking, errand::Errand, evidence};
 use crate::{
     registry::Entry,
     turn::{
         Task, TurnError, TurnErrorCode,
+        check::{Check, Grounds},
         filter::Words,
         prompt::{Ingredients, Persona, Style},
         stages::Stages,
     },
 };
+
+/// The most randomness of a persona whose check is strict.
+const STRICT_TEMPERATURE: f64 = 0.2;
+/// The most probability mass that it draws from.
+const STRICT_TOP_P: f64 = 0.5;
+
+/// Everything that an attempt needs.
+pub(super) struct Prepared {
+    /// What the provider is asked.
+    pub(super) request: Request,
+    /// What its answer goes through.
+    pub(super) stages: Stages,
+    /// Who helps to check it.
+    pub(super) checking: Checking,
+}
 
 impl Lineup {
     /// Those who are asked.
@@ -25,12 +43,22 @@ impl Lineup {
         }
     }
 
+    /// What the answers are held against, gathered once a turn; `None` where nothing is checked.
+    pub(super) fn grounds(&self, errand: &Errand) -> Result<Option<Arc<Grounds>>, TurnError> {
+        let Errand::Turn(job) = errand else { return Ok(None) };
+        let persona = self.persona(&job.turn, &job.settings)?;
+        let checked = !persona.check.is_off();
+        // What a persona's own knowledge has is handed in here, once it has some.
+        Ok(checked.then(|| Arc::new(evidence::grounds(persona, job, None))))
+    }
+
     /// The request that is made to a provider, and what its answer goes through.
     pub(super) fn prepare(
         &self,
         errand: &Errand,
         entry: &Entry,
-    ) -> Result<(Request, Stages), TurnError> {
+        grounds: Option<&Arc<Grounds>>,
+    ) -> Result<Prepared, TurnError> {
         let job = match errand {
             Errand::Turn(job) => job,
             Errand::Relay(relay) => return relay.prepare(entry),
@@ -38,18 +66,50 @@ impl Lineup {
         let persona = self.persona(&job.turn, &job.settings)?;
         let style = self.style(&job.turn, persona)?;
         let (request, limit) = self.request(job, persona, style, entry)?;
-        let stages = if entry.provider.capabilities().verbatim {
-            Stages::for_speech()
-        } else {
-            Stages::new(limit, &style.cut)
+        if entry.provider.capabilities().verbatim {
+            let stages = Stages::for_speech().without(persona.words());
+            return Ok(Prepared { request, stages, checking: Checking::none() });
+        }
+        let checking = match grounds {
+            Some(grounds) => {
+                let unknown = !grounds.is_grounded();
+                let sampler = if unknown { self.sampler(job, entry, &request) } else { None };
+                Checking::new(self, entry, &job.lane, sampler)
+            }
+            None => Checking::none(),
         };
-        Ok((request, stages.without(persona.words())))
+        let (help, patience) = (checking.help(), checking.patience());
+        let check = Check::new(grounds.cloned(), help, patience);
+        let stages = Stages::new(limit, &style.cut).checked(check).without(persona.words());
+        Ok(Prepared { request, stages, checking })
     }
 
     /// The words that whoever speaks a text does not say.
     pub(super) fn words_of(&self, errand: &Errand) -> Option<&Words> {
         let Errand::Turn(job) = errand else { return None };
         self.persona(&job.turn, &job.settings).ok()?.words()
+    }
+
+    /// Who gives further answers where nothing is known, and what it is asked. A local engine is not:
+    /// other turns would wait for it.
+    fn sampler(&self, job: &Job, entry: &Entry, request: &Request) -> Option<(Entry, Request)> {
+        let settings = self.check();
+        if settings.samples == 0 {
+            return None;
+        }
+        let (from, mut request) = match &settings.samples_from {
+            None => (entry.clone(), request.clone()),
+            Some(name) => {
+                let from = self.registry().pick(Some(name)).ok()?.into_iter().next()?;
+                let persona = self.persona(&job.turn, &job.settings).ok()?;
+                let style = self.style(&job.turn, persona).ok()?;
+                let (request, _) = self.request(job, persona, style, &from).ok()?;
+                (from, request)
+            }
+        };
+        request.sampling.temperature = Some(1.0);
+        request.sampling.top_p = Some(1.0);
+        (!from.health.is_local()).then_some((from, request))
     }
 
     /// The request to a provider, with as much of the history as its context holds, and the limit
@@ -84,6 +144,7 @@ impl Lineup {
             let choice = &job.turn.choice;
             let sampling =
                 choice.sampling.clone().or(&prompt.sampling).or(&choice.surface_sampling);
+            let sampling = if persona.check.is_strict() { careful(sampling) } else { sampling };
             let reserved =
                 usize::try_from(sampling.max_tokens.unwrap_or(256)).unwrap_or(usize::MAX);
             let request = Request::new(prompt.input, sampling, job.lane.clone());
@@ -96,5 +157,29 @@ impl Lineup {
                 _ => return Ok((request, ingredients.limit())),
             }
         }
+    }
+}
+
+/// The sampling of a persona whose check is strict: never more random than that, whoever asks for it.
+fn careful(sampling: Sampling) -> Sampling {
+    let temperature = sampling.temperature.map_or(0.0, |wanted| wanted.min(STRICT_TEMPERATURE));
+    let top_p = sampling.top_p.map_or(STRICT_TOP_P, |wanted| wanted.min(STRICT_TOP_P));
+    Sampling { temperature: Some(temperature), top_p: Some(top_p), ..sampling }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strict_persona_is_never_drawn_more_randomly() {
+        let drawn = |temperature, top_p| {
+            let sampling = careful(Sampling { temperature, top_p, ..Sampling::default() });
+            (sampling.temperature, sampling.top_p)
+        };
+        assert_eq!(drawn(Some(0.9), Some(0.95)), (Some(0.2), Some(0.5)));
+        assert_eq!(drawn(Some(0.1), Some(0.3)), (Some(0.1), Some(0.3)));
+        // The provider's own default may be to be greedy.
+        assert_eq!(drawn(None, None), (Some(0.0), Some(0.5)));
     }
 }

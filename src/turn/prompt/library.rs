@@ -13,7 +13,10 @@ use serde::{Deserialize, de::DeserializeOwned};
 use super::{Earlier, Emotion, Ingredients, Language, PromptError};
 use crate::{
     settings::unknown_name,
-    turn::filter::{Action, Words},
+    turn::{
+        check::Rule,
+        filter::{Action, Words},
+    },
 };
 
 /// Every style and persona.
@@ -119,6 +122,9 @@ pub struct Persona {
     /// The same, read.
     #[serde(skip)]
     words: Option<Words>,
+    /// How far the check of what it says may go.
+    #[serde(default)]
+    pub check: Rule,
     /// Who it is, as the model is told.
     pub system: SystemText,
 }

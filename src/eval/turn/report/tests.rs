@@ -13,8 +13,7 @@ fn figures_are_those_counted_by_hand_and_hostile_text_stays_text() {
         timing: timing(100),
         ..TurnRecord::default()
     };
-    let unchecked =
-        Verdict { sentence: Some(0), status: VerdictStatus::Unchecked, reasons: Vec::new() };
+    let unchecked = Verdict::unchecked(0, "no_evidence");
     let turns = vec![
         TurnRecord { expected: 2, found: 1, verdicts: vec![unchecked], ..base() },
         TurnRecord { expected: 1, found: 1, units: 30, too_long: true, ..base() },

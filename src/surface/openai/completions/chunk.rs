@@ -8,7 +8,7 @@ use super::{
     super::{
         HttpError,
         chunk::{ChunkBuffer, cost},
-        stream::Writer,
+        stream::{End, Writer},
     },
     likelihood::Likelihoods,
 };
@@ -46,10 +46,15 @@ impl TextWriter {
         self.buffer.data(&chunk);
     }
 
-    fn piece(&mut self, choice: u32, text: &str, tokens: &[TokenLogprob], reason: Option<&str>) {
+    fn piece(&mut self, choice: u32, text: &str, tokens: &[TokenLogprob], end: Option<End<'_>>) {
         let logprobs = self.likelihoods.take(tokens);
-        let choice = json!([{ "index": choice, "text": text, "logprobs": logprobs, "finish_reason": reason }]);
-        self.write(&choice, None);
+        let reason = end.map(|end| end.reason);
+        let mut choice =
+            json!({ "index": choice, "text": text, "logprobs": logprobs, "finish_reason": reason });
+        if let Some(check) = end.and_then(|end| end.check) {
+            choice["anima"] = check.clone();
+        }
+        self.write(&json!([choice]), None);
     }
 }
 
@@ -74,8 +79,8 @@ impl Writer for TextWriter {
     /// Nobody offers functions here.
     fn tool(&mut self, _: u32, _: &ToolDelta) {}
 
-    fn finish(&mut self, choice: u32, reason: &str, logprobs: &[TokenLogprob]) {
-        self.piece(choice, "", logprobs, Some(reason));
+    fn finish(&mut self, choice: u32, end: End<'_>, logprobs: &[TokenLogprob]) {
+        self.piece(choice, "", logprobs, Some(end));
     }
 
     fn done(&mut self, usage: Option<Usage>) {

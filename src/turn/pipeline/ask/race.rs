@@ -2,12 +2,15 @@
 
 use std::{future::pending, time::Duration};
 
-use tokio::time::{Instant as Moment, sleep_until};
+use tokio::time::Instant as Moment;
 
 use super::{Asking, Candidate, Stands};
 use crate::turn::{
     TurnError, TurnEvent,
-    pipeline::attempt::{Attempt, AttemptError, Step},
+    pipeline::{
+        attempt::{Attempt, AttemptError, Step},
+        until,
+    },
 };
 
 impl Asking<'_> {
@@ -100,14 +103,6 @@ impl Asking<'_> {
 async fn step_of(second: &mut Option<(usize, Attempt)>) -> Result<Step, AttemptError> {
     match second {
         Some((_, attempt)) => attempt.step().await,
-        None => pending().await,
-    }
-}
-
-/// Waits until then; for ever without a time.
-async fn until(moment: Option<Moment>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
         None => pending().await,
     }
 }

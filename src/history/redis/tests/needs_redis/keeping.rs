@@ -9,7 +9,7 @@ use super::{open_at, options, store_of_its_own};
 use crate::history::contract::{all, answer, id, once_more, open, replay, tell, told, turn};
 use crate::history::redis::{RedisOptions, RedisStore};
 use crate::history::{Amendment, Begun, HistoryError, HistoryStore, NewTurn, SessionSettings};
-use crate::turn::{Sentence, SessionId, Tenant, Verdict, VerdictStatus};
+use crate::turn::{Sentence, SessionId, Tenant, Verdict, VerdictLayer, VerdictStatus};
 
 #[tokio::test]
 async fn a_turn_costs_two_round_trips() {
@@ -225,8 +225,12 @@ async fn an_exchange_takes_less_than_two_kilobytes() {
         given.verdicts = (0..3)
             .map(|index| Verdict {
                 sentence: Some(index),
-                status: VerdictStatus::Unchecked,
-                reasons: Vec::new(),
+                status: VerdictStatus::Supported,
+                sources: vec!["museum/opening.md#2".to_owned()],
+                score: Some(0.125),
+                layer: Some(VerdictLayer::Lexical),
+                latency_us: 42,
+                ..Verdict::default()
             })
             .collect();
         given
