@@ -4,8 +4,8 @@
 //! asks the caller for a [`Claim`], which becomes a [`Running`] in the turn's place and is told what the
 //! turn has cost.
 //!
-//! What is counted is counted by this process and for as long as it runs: two processes that share a
-//! store let twice as much through, and a restart begins anew.
+//! What is counted is counted by this process; the quotas of keys are settled with the store
+//! ([`crate::quotas`]). Rates, turns at a time, and the quotas of addresses are this process's own.
 
 mod account;
 mod addresses;
@@ -25,7 +25,7 @@ use account::Account;
 use addresses::Addresses;
 use keys::Keys;
 
-pub use account::{Claim, Running};
+pub use account::{Claim, Open, Running};
 pub use allowance::Allowance;
 
 /// Why somebody is not let in.
@@ -95,6 +95,12 @@ impl Gate {
             }
             _ => Err(Stranger::NoKey),
         }
+    }
+
+    /// What was used of the quotas of keys and the store is to be told of; where it is `shared`, others use
+    /// them, too.
+    pub fn unsettled(&self, shared: bool) -> Vec<Open> {
+        self.0.load().keys.accounts().filter_map(|account| Account::open(account, shared)).collect()
     }
 
     /// Whether a key belongs to somebody; without keys, none does.

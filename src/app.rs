@@ -24,6 +24,7 @@ use crate::{
         embedded::{EmbeddedOptions, EmbeddedStore},
         redis::{RedisOptions, RedisStore},
     },
+    quotas,
     registry::Registry,
     reload::{Beginning, Reloader},
     session::Directory,
@@ -51,6 +52,7 @@ pub struct Application {
     patience: Duration,
     metrics: PrometheusHandle,
     reloader: Option<Arc<Reloader>>,
+    gate: Arc<Gate>,
 }
 
 impl Application {
@@ -93,7 +95,7 @@ impl Application {
     ) -> anyhow::Result<Self> {
         let metrics = telemetry::install_metrics()?;
         let admin = Admin::new(settings.admin_key()?, reloader.clone());
-        let door = Door::new(gate, &settings.access);
+        let door = Door::new(Arc::clone(&gate), &settings.access);
         let directory = Directory::new(
             store,
             Arc::clone(&conversation),
@@ -144,7 +146,7 @@ impl Application {
             server = server.listen(listener)?;
         }
         let server = server.run();
-        Ok(Self { address, server, directory, service, patience, metrics, reloader })
+        Ok(Self { address, server, directory, service, patience, metrics, reloader, gate })
     }
 
     /// Where it listens.
@@ -158,6 +160,7 @@ impl Application {
     /// # Errors
     /// When serving fails.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> io::Result<()> {
+        quotas::begin(&self.gate, self.directory.store()).await;
         let handle = self.server.handle();
         let mut server = tokio::spawn(self.server);
         tokio::select! {
@@ -165,10 +168,12 @@ impl Application {
             () = stop => {}
             () = telemetry::keep_up(self.metrics) => {}
             () = follow(self.reloader) => {}
+            () = quotas::keep(&self.gate, self.directory.store()) => {}
         }
         info!("Shutting down: running turns have {} ms", self.patience.as_millis());
         self.service.send_replace(Service::Draining);
         self.directory.drain(self.patience).await;
+        quotas::settle(&self.gate, self.directory.store()).await;
         self.service.send_replace(Service::Ended);
         handle.stop(true).await;
         server.await?

@@ -238,6 +238,15 @@ pub struct SessionRecord {
     pub settings: SessionSettings,
 }
 
+/// What was used of the service in a day.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Used {
+    /// Turns that were taken.
+    pub turns: u64,
+    /// Tokens that they cost.
+    pub tokens: u64,
+}
+
 /// Why the store did not do as asked.
 #[derive(Debug, Error)]
 pub enum HistoryError {
@@ -397,6 +406,13 @@ pub trait HistoryStore: Send + Sync {
     /// # Errors
     /// [`HistoryError::SessionNotFound`] when the session is not there.
     async fn delete(&self, session: &SessionId) -> Result<(), HistoryError>;
+
+    /// Adds to what was used under a name in a day, and tells the sum of all that was added to it. What was
+    /// used in earlier days is forgotten.
+    ///
+    /// # Errors
+    /// As all that write; after [`HistoryError::Unacknowledged`] it may have been added.
+    async fn count(&self, day: i64, name: &str, used: Used) -> Result<Used, HistoryError>;
 
     /// Whether the store can be written to now.
     async fn health(&self) -> Result<(), HistoryError>;

@@ -26,6 +26,7 @@
 //! | [`registry`] | the providers by name; the only one that names concrete ones |
 //! | [`reload`] | brings a changed configuration into the running service |
 //! | [`turn`] | the vocabulary of a turn, its stages, and [`turn::pipeline`], the one path of a turn |
+//! | [`quotas`] | what was used of the day's quotas, kept in the store |
 //! | [`session`] | one turn at a time, the log that clients follow, what was heard |
 //! | [`history`] | what was said, kept |
 //! | [`surface`] | one thin adapter for each wire protocol |
@@ -52,6 +53,7 @@ pub mod merge;
 pub mod pictures;
 pub mod providers;
 pub mod pull;
+pub mod quotas;
 pub mod registry;
 pub mod reload;
 pub mod session;

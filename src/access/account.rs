@@ -44,6 +44,10 @@ struct Today {
     day: i64,
     turns: u64,
     tokens: u64,
+    /// What of it the store does not know.
+    open: (u64, u64),
+    /// Whether the store has told what was used before.
+    known: bool,
 }
 
 impl Today {
@@ -51,7 +55,7 @@ impl Today {
     fn at(&mut self, seconds: i64) -> &mut Self {
         let day = seconds.div_euclid(DAY);
         if day != self.day {
-            *self = Self { day, turns: 0, tokens: 0 };
+            *self = Self { day, ..Self::default() };
         }
         self
     }
@@ -137,6 +141,7 @@ impl Account {
             ));
         }
         today.turns += 1;
+        today.open.0 += 1;
         metrics::counter!("anima_caller_turns_total", "caller" => account.name.clone())
             .increment(1);
         drop(used);
@@ -163,6 +168,23 @@ impl Account {
         let mut used = self.used();
         let today = used.today.at(now());
         today.tokens = today.tokens.saturating_add(tokens);
+        today.open.1 = today.open.1.saturating_add(tokens);
+    }
+
+    /// What the store is to be told, and asked, of this day; `None` where there is no quota, or where
+    /// nobody else counts and the store knows everything.
+    pub(super) fn open(account: &Arc<Self>, shared: bool) -> Option<Open> {
+        let limits = account.limits;
+        if limits.turns_per_day == 0 && limits.tokens_per_day == 0 {
+            return None;
+        }
+        let mut used = account.used();
+        let today = used.today.at(now());
+        let (turns, tokens) = today.open;
+        if today.known && !shared && (turns, tokens) == (0, 0) {
+            return None;
+        }
+        Some(Open { account: Arc::clone(account), day: today.day, turns, tokens })
     }
 
     fn used(&self) -> MutexGuard<'_, Used> {
@@ -173,6 +195,40 @@ impl Account {
 /// Seconds since the beginning of 1970.
 fn now() -> i64 {
     Timestamp::now().as_second()
+}
+
+/// What was used of a day's quotas and is not in the store yet.
+#[derive(Debug)]
+pub struct Open {
+    account: Arc<Account>,
+    /// The day, counted from the beginning of 1970.
+    pub day: i64,
+    /// Turns to add.
+    pub turns: u64,
+    /// Tokens to add.
+    pub tokens: u64,
+}
+
+impl Open {
+    /// The name of the key.
+    pub fn name(&self) -> &str {
+        &self.account.name
+    }
+
+    /// The store has taken it; these are the sums of all processes.
+    pub fn settle(self, turns: u64, tokens: u64) {
+        let mut used = self.account.used();
+        let today = &mut used.today;
+        if today.day != self.day {
+            return;
+        }
+        // What came meanwhile is in neither.
+        today.open.0 = today.open.0.saturating_sub(self.turns);
+        today.open.1 = today.open.1.saturating_sub(self.tokens);
+        today.turns = turns.saturating_add(today.open.0);
+        today.tokens = tokens.saturating_add(today.open.1);
+        today.known = true;
+    }
 }
 
 /// A turn's claim on what its caller may use: it was counted, and does not run yet.
@@ -291,6 +347,31 @@ mod tests {
         assert_eq!(Account::take_turn(&account).unwrap_err().code, TurnErrorCode::QuotaExceeded);
         // On the house there is nobody to charge.
         Claim::of_the_house().begin().unwrap().charge(1);
+    }
+
+    #[test]
+    fn what_others_have_used_counts_and_what_came_meanwhile_does_too() {
+        let limits = LimitSettings { turns_per_day: 10, ..LimitSettings::default() };
+        let account = account(limits);
+        let take = || Account::take_turn(&account);
+        let open = Account::open(&account, false).unwrap();
+        assert_eq!((open.turns, open.tokens), (0, 0), "what was used before is asked once");
+        open.settle(3, 30);
+        assert!(Account::open(&account, false).is_none());
+        take().unwrap().begin().unwrap().charge(7);
+        let open = Account::open(&account, true).unwrap();
+        assert_eq!((open.turns, open.tokens), (1, 7));
+        take().unwrap();
+        // Another process has used four.
+        open.settle(8, 99);
+        assert_eq!(Account::open(&account, true).unwrap().turns, 1);
+        take().unwrap();
+        assert_eq!(take().unwrap_err().code, TurnErrorCode::QuotaExceeded);
+        // A store that does not answer leaves it open, and a new day begins with nothing.
+        assert_eq!(Account::open(&account, true).unwrap().turns, 2);
+        account.used().today.day -= 1;
+        let open = Account::open(&account, true).unwrap();
+        assert_eq!((open.turns, open.tokens), (0, 0));
     }
 
     #[test]

@@ -45,6 +45,10 @@ impl Keys {
         for (name, key) in &settings.keys {
             let at = format!("keys.{name}");
             let refuse = |message: String| SettingsError::value(&at, message);
+            if !is_name(name) {
+                let rule = "the name of a key has 1 to 64 of the characters A-Z a-z 0-9 - _";
+                return Err(refuse(rule.to_owned()));
+            }
             let secret = key.reveal(name, &settings.home)?;
             let secret = secret.expose_secret();
             if !is_sound(secret) {
@@ -71,6 +75,11 @@ impl Keys {
         Ok(Self(keys))
     }
 
+    /// What each of them has used.
+    pub(super) fn accounts(&self) -> impl Iterator<Item = &Arc<Account>> {
+        self.0.iter().map(|key| &key.caller.account)
+    }
+
     /// Whether the same keys let the same callers do the same.
     pub(super) fn are_as(&self, other: &Self) -> bool {
         let told = |key: &Key| {
@@ -93,6 +102,12 @@ impl Keys {
             .iter()
             .fold(None, |found, key| if same(&key.sum, &sum) { Some(&key.caller) } else { found })
     }
+}
+
+/// Whether a key can be called so in metrics and in the store.
+fn is_name(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    (1..=64).contains(&name.len()) && name.bytes().all(fits)
 }
 
 /// Whether a key is long enough, and can be sent wherever keys are: browsers send it as the name of a

@@ -87,6 +87,7 @@ macro_rules! check_contract {
                 a_fence_does_not_outlive_its_session
                 a_session_that_is_not_there_is_told
                 a_store_that_works_is_healthy
+                what_is_used_in_a_day_adds_up
         }
     };
     ($store:path; $($part:ident: $($check:ident)*);*) => {

@@ -24,6 +24,7 @@ mod slot;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod writer;
 
 use std::path::{Path, PathBuf};

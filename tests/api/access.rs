@@ -249,6 +249,25 @@ async fn a_quota_is_used_up_for_the_day() {
 }
 
 #[tokio::test]
+async fn a_restart_gives_no_quota_back() {
+    let keys = tempfile::tempdir().unwrap();
+    let limits = LimitSettings { turns_per_day: 2, ..LimitSettings::default() };
+    let change = |settings: &mut Settings| {
+        settings.keys.insert("kiosk".to_owned(), key(keys.path(), KIOSK, None, limits));
+    };
+    let ask = async |app: &TestApp| {
+        let call =
+            app.request(Method::POST, "/").bearer_auth(KIOSK).json(&json!({ "prompt": "a" }));
+        call.send().await.unwrap().status().as_u16()
+    };
+    let app = TestApp::start_with(vec![answering("demo", ANSWER)], change).await;
+    assert_eq!(ask(&app).await, 200);
+    let folder = app.stop().await;
+    let app = TestApp::start_in_with(folder, vec![answering("demo", ANSWER)], change).await;
+    assert_eq!((ask(&app).await, ask(&app).await), (200, 429));
+}
+
+#[tokio::test]
 async fn turns_that_run_are_counted_and_cutting_in_needs_no_place() {
     let keys = tempfile::tempdir().unwrap();
     let (puppet, mut hand) = Puppet::new("demo");

@@ -61,6 +61,15 @@ impl TestApp {
         Self::launch(folder, providers, FIRST_TOKEN, |_| {}).await
     }
 
+    /// The same with other settings.
+    pub(crate) async fn start_in_with(
+        folder: Arc<TempDir>,
+        providers: Providers,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
+        Self::launch(folder, providers, FIRST_TOKEN, change).await
+    }
+
     /// A service whose providers may be silent for no longer than `first_token`.
     pub(crate) async fn start_patiently(providers: Providers, first_token: Duration) -> Self {
         Self::launch(Arc::new(tempfile::tempdir().unwrap()), providers, first_token, |_| {}).await

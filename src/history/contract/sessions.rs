@@ -1,7 +1,7 @@
 //! Sessions as a whole.
 
 use super::*;
-use crate::history::HistoryError;
+use crate::history::{HistoryError, Used};
 
 pub(crate) async fn a_session_that_is_there_is_created_as_it_is(store: &impl HistoryStore) {
     let session = SessionId::generate();
@@ -143,4 +143,17 @@ pub(crate) async fn a_session_that_is_not_there_is_told(store: &impl HistoryStor
 pub(crate) async fn a_store_that_works_is_healthy(store: &impl HistoryStore) {
     store.health().await.unwrap();
     store.health().await.unwrap();
+}
+
+pub(crate) async fn what_is_used_in_a_day_adds_up(store: &impl HistoryStore) {
+    // A name of its own, and days that nobody else counts.
+    let (name, day) = (SessionId::generate(), 1_000_000);
+    let count = |day, turns, tokens| store.count(day, name.id(), Used { turns, tokens });
+    assert_eq!(count(day, 0, 0).await.unwrap(), Used::default());
+    assert_eq!(count(day, 2, 70).await.unwrap(), Used { turns: 2, tokens: 70 });
+    assert_eq!(count(day, 1, 0).await.unwrap(), Used { turns: 3, tokens: 70 });
+    assert_eq!(count(day, 0, 0).await.unwrap(), Used { turns: 3, tokens: 70 });
+    let other = store.count(day, "other", Used { turns: 1, tokens: 1 }).await.unwrap();
+    assert!(other.turns >= 1, "{other:?}");
+    assert_eq!(count(day + 1, 1, 1).await.unwrap(), Used { turns: 1, tokens: 1 });
 }

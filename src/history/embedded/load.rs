@@ -19,6 +19,9 @@ pub(super) type PlaceKey = (&'static str, u64);
 /// Key of [`super::schema::USED`].
 pub(super) type UseKey = (i64, &'static str);
 
+/// Key of [`super::schema::USAGE`].
+pub(super) type DayKey = (i64, &'static str);
+
 /// A row as it is stored.
 pub(super) type Json = &'static [u8];
 

@@ -9,9 +9,10 @@ use super::load;
 use super::retention::{clear, delete};
 use super::schema::{EXCHANGES, SESSIONS, SessionRow, TURNS, USED};
 use super::tables::probe;
+use super::usage::count;
 use crate::history::{
     Amendment, Answer, Begun, Exchange, ExchangeState, Fence, HistoryError, HistoryStore, NewTurn,
-    SessionRecord, SessionSettings,
+    SessionRecord, SessionSettings, Used,
 };
 use crate::turn::{SessionId, Tenant, TurnId};
 
@@ -175,6 +176,11 @@ impl HistoryStore for EmbeddedStore {
     async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
         let session = session.clone();
         self.write(move |tables| delete(tables, &session)).await
+    }
+
+    async fn count(&self, day: i64, name: &str, used: Used) -> Result<Used, HistoryError> {
+        let name = name.to_owned();
+        self.write(move |tables| count(tables, day, &name, used)).await
     }
 
     async fn health(&self) -> Result<(), HistoryError> {

@@ -40,6 +40,10 @@ pub(super) const EXCHANGES: TableDefinition<'static, (&str, u64), &[u8]> =
 /// When a session was last used, in microseconds, and the session.
 pub(super) const USED: TableDefinition<'static, (i64, &str), ()> = TableDefinition::new("used");
 
+/// A day, counted from the beginning of 1970, and a name → turns and tokens used.
+pub(super) const USAGE: TableDefinition<'static, (i64, &str), (u64, u64)> =
+    TableDefinition::new("usage");
+
 /// A session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct SessionRow {

@@ -8,11 +8,12 @@ use serde::Serialize;
 use tracing::warn;
 
 use super::fault::Failure;
-use super::load::{self, Json, PlaceKey, TurnKey, UseKey, places};
+use super::load::{self, DayKey, Json, PlaceKey, TurnKey, UseKey, places};
 use super::schema::{
-    EXCHANGES, ExchangeRow, FENCE_KEY, META, PROBE_KEY, SESSIONS, SessionRow, TURNS, TurnRow, USED,
+    EXCHANGES, ExchangeRow, FENCE_KEY, META, PROBE_KEY, SESSIONS, SessionRow, TURNS, TurnRow,
+    USAGE, USED,
 };
-use crate::history::{Exchange, ExchangeState, HistoryError};
+use crate::history::{Exchange, ExchangeState, HistoryError, Used};
 use crate::turn::{SessionId, Task, TurnId};
 
 /// Greater than every identifier.
@@ -28,6 +29,7 @@ pub(super) struct Tables<'write> {
     turns: Table<'write, TurnKey, Json>,
     exchanges: Table<'write, PlaceKey, Json>,
     used: Table<'write, UseKey, ()>,
+    usage: Table<'write, DayKey, (u64, u64)>,
     /// The time of the operation being done.
     pub now: Timestamp,
     /// When something was last committed.
@@ -49,6 +51,7 @@ impl<'write> Tables<'write> {
             turns: transaction.open_table(TURNS)?,
             exchanges: transaction.open_table(EXCHANGES)?,
             used: transaction.open_table(USED)?,
+            usage: transaction.open_table(USAGE)?,
             now: Timestamp::UNIX_EPOCH,
             committed_at: None,
             changed: false,
@@ -217,6 +220,20 @@ impl<'write> Tables<'write> {
         self.forget_exchanges(session)?;
         self.sessions.remove(session)?;
         self.used.remove((used, session))?;
+        Ok(())
+    }
+
+    /// What was used under a name in a day.
+    pub(super) fn usage(&self, day: i64, name: &str) -> Result<Used, Failure> {
+        let row = self.usage.get((day, name))?.map(|row| row.value());
+        Ok(row.map(|(turns, tokens)| Used { turns, tokens }).unwrap_or_default())
+    }
+
+    /// Puts what was used under a name in a day, and forgets the days before.
+    pub(super) fn put_usage(&mut self, day: i64, name: &str, used: Used) -> Result<(), Failure> {
+        self.usage.retain_in((i64::MIN, "")..(day, ""), |_, _| false)?;
+        self.usage.insert((day, name), (used.turns, used.tokens))?;
+        self.changed = true;
         Ok(())
     }
 

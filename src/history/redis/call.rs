@@ -37,6 +37,10 @@ functions! {
 pub(super) static LIST: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("lua/list.lua")));
 
+/// The one function that counts what was used.
+pub(super) static COUNT: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("lua/count.lua")));
+
 /// A call of a function on a session, with named arguments.
 pub(super) struct Call(ScriptInvocation<'static>);
 

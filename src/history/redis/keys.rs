@@ -48,6 +48,11 @@ impl Keys {
         }
     }
 
+    /// What was used under a name in a day.
+    pub(super) fn usage(&self, day: i64, name: &str) -> String {
+        format!("{}:usage:{name}:{day}", self.prefix)
+    }
+
     /// Written to by a health check.
     pub(super) fn probe(&self) -> String {
         format!("{}:probe", self.prefix)

@@ -9,7 +9,7 @@ use redis::{Script, Value, cmd};
 use super::RedisStore;
 use super::begin::ending;
 use super::call::{
-    AMEND, CLEAR, CONFIGURE, CREATE, Call, DELETE, EXCHANGE, FINISH, RECENT, RENAME, RENEW,
+    AMEND, CLEAR, CONFIGURE, COUNT, CREATE, Call, DELETE, EXCHANGE, FINISH, RECENT, RENAME, RENEW,
 };
 use super::fault::Fault;
 use super::link::Request;
@@ -17,7 +17,7 @@ use super::rows::{Parts, decode, encode};
 use crate::history::rules::judge;
 use crate::history::{
     Amendment, Answer, Begun, Exchange, Fence, HistoryError, HistoryStore, NewTurn, SessionRecord,
-    SessionSettings,
+    SessionSettings, Used,
 };
 use crate::turn::{SessionId, Tenant, TurnId, Verdict};
 
@@ -29,6 +29,9 @@ const REDONE: usize = 5;
 
 /// How long the fence of a deleted session is remembered, in seconds.
 const FORMER_TTL: u64 = 24 * 60 * 60;
+
+/// How long it is kept what was used in a day, in seconds: clocks of processes may differ.
+const USAGE_TTL: u64 = 2 * 24 * 60 * 60;
 
 /// Most sessions that are skipped or told at a time.
 const MOST_LISTED: usize = 1_000_000;
@@ -308,6 +311,14 @@ impl HistoryStore for RedisStore {
         let call = self.call(&DELETE, session).with("former_ttl", FORMER_TTL);
         done(self.run(call).await?)?;
         Ok(self.index.forget(session).await?)
+    }
+
+    async fn count(&self, day: i64, name: &str, used: Used) -> Result<Used, HistoryError> {
+        let mut call = COUNT.prepare_invoke();
+        call.key(self.keys.usage(day, name)).arg(used.turns).arg(used.tokens).arg(USAGE_TTL);
+        let answer = self.link.ask(Request::Script(call)).await?;
+        let mut parts = Parts::of(answer)?;
+        Ok(Used { turns: parts.next("turns")?, tokens: parts.next("tokens")? })
     }
 
     async fn health(&self) -> Result<(), HistoryError> {
