@@ -35,7 +35,9 @@ mod parameters;
 mod request;
 mod rest;
 mod scalar;
+mod seat;
 mod socket;
+mod wire;
 
 pub use access::Door;
 pub use admin::Admin;

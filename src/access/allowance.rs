@@ -44,6 +44,18 @@ impl Allowance {
         granted
     }
 
+    /// How many times it may happen now, one after the other.
+    pub fn left(&mut self) -> u32 {
+        self.wait();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is between 0 and a capacity that was a u32"
+        )]
+        let left = self.left as u32;
+        left
+    }
+
     /// Whether nothing has happened lately.
     pub fn is_full(&mut self) -> bool {
         self.wait().is_none() && self.left >= self.capacity

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tracing::Instrument;
 
-use super::{End, Place, Socket, Wishes};
+use super::{Place, Socket, Wishes};
 use crate::{
     history::SessionSettings,
     session::{CommandError, Hello, Replayed, Session},
@@ -11,6 +11,8 @@ use crate::{
         error::HttpError,
         frames::{self, ClientFrame, HelloFields, Received},
         request::{Purpose, TurnFields},
+        seat::Seat,
+        wire::End,
     },
     telemetry::trace,
     turn::{TurnId, UserText},
@@ -26,10 +28,10 @@ impl Socket {
         let turn = frame.as_ref().ok().and_then(turn_of);
         match self.react(kind.as_deref(), frame).await {
             Ok(None) => Ok(()),
-            Ok(Some(answer)) => self.send(answer).await,
+            Ok(Some(answer)) => self.wire.send(answer).await,
             Err(Failure::End(end)) => Err(end),
             Err(Failure::Refused(error)) => {
-                self.send(frames::error(&error, id.as_ref(), turn.as_ref())).await
+                self.wire.send(frames::error(&error, id.as_ref(), turn.as_ref())).await
             }
         }
     }
@@ -57,11 +59,11 @@ impl Socket {
             (frame, _) => frame,
         };
         let Some(place) = &self.place else { return Ok(None) };
-        let session = place.session.clone();
+        let session = place.seat.session.clone();
         match frame {
             ClientFrame::Ping => return Ok(Some(json!({ "type": "pong" }))),
             ClientFrame::History { limit } => {
-                self.drained().await?;
+                self.wire.drained().await?;
                 let exchanges = session.recent(limit).await?;
                 let exchanges = frames::exchanges(&exchanges, MAX_HISTORY);
                 return Ok(Some(json!({ "type": "history", "exchanges": exchanges })));
@@ -137,13 +139,10 @@ impl Socket {
         });
         let welcome = frames::welcome(&attached, &providers, persona, provider, &limits);
         self.place = Some(Place {
-            head: attached.log.watch(),
-            next: attached.from,
-            session,
-            attached,
+            seat: Seat::new(session, attached),
             wishes: Wishes { observes: fields.observe, reasoning: fields.reasoning, sampling },
         });
-        Ok(self.send(welcome).await?)
+        Ok(self.wire.send(welcome).await?)
     }
 
     /// Hands a turn over; its frames come through the log.
@@ -161,7 +160,7 @@ impl Socket {
         let submitted = session.submit(submission).instrument(span).await?;
         if submitted.replayed == Replayed::Joined {
             // A client that joins is told the turn from its beginning.
-            place.next = place.next.min(submitted.from);
+            place.seat.go_back(submitted.from);
         }
         Ok(None)
     }

@@ -8,7 +8,7 @@ use crate::surface::frame_guard::{Verdict, Violation};
 
 /// Why a socket ends; clients come back after 4000 to 4499 and not after 4500 to 4999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(in crate::surface) enum End {
     /// The client closed, or vanished.
     Gone,
     Restarting,

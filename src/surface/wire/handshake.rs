@@ -1,17 +1,11 @@
 //! What a WebSocket handshake must have, beyond what actix-ws looks at.
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest,
     http::{Version, header},
 };
 
-use crate::surface::{
-    access::protocols,
-    error::{self, HttpError},
-};
-
-/// What this protocol is called among the subprotocols that a client offers.
-const PROTOCOL: &str = "anima";
+use crate::surface::error::{self, HttpError};
 
 /// Looks at version and key (RFC 6455, section 4.2.1).
 pub(super) fn check(request: &HttpRequest) -> Result<(), HttpError> {
@@ -24,15 +18,6 @@ pub(super) fn check(request: &HttpRequest) -> Result<(), HttpError> {
         return Err(refused());
     }
     Ok(())
-}
-
-/// Says that the native protocol is spoken, to a client that offers it: a browser that has offered
-/// something gives up without an answer.
-pub(super) fn choose_protocol(request: &HttpRequest, response: &mut HttpResponse) {
-    if protocols(request).any(|offered| offered == PROTOCOL) {
-        let name = header::HeaderValue::from_static(PROTOCOL);
-        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, name);
-    }
 }
 
 /// The request is no handshake.
