@@ -6,6 +6,7 @@
 //! | `/v1/sessions…` | `rest`: its REST twin |
 //! | `POST /v1/chat/completions`, `/v1/completions`, `/v1/embeddings`, `/v1/models` | `openai`: the calls of `OpenAI`'s API |
 //! | `POST /generate` | `generate`: the calls of vLLM's old server, and of a text generator |
+//! | `GET /v1/realtime` | `realtime`: `OpenAI`'s Realtime API, in text |
 //! | `POST /`, `/llm_response/`, `/llm_change_model/` | `linly`: the calls of Linly-Talker |
 //! | `GET /`, `/static/…` | `front`: the page |
 //! | `/healthz` `/readyz` `/metrics` | `operations` |
@@ -32,6 +33,7 @@ mod operations;
 pub mod origin;
 pub mod panic_guard;
 mod parameters;
+mod realtime;
 mod request;
 mod rest;
 mod scalar;
@@ -159,6 +161,7 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(web::head().to(front::file)),
         )
         .service(resource("/ws", web::get().to(socket::open)))
+        .service(resource("/v1/realtime", web::get().to(realtime::open)))
         .service(resource("/llm_response{slash:/?}", web::post().to(linly::talker::answer)))
         .service(resource("/llm_change_model{slash:/?}", web::post().to(linly::talker::change)))
         .service(

@@ -70,6 +70,11 @@ impl HttpError {
         Self { param: Some(param.to_owned()), ..self }
     }
 
+    /// The same error, told of its parameter as one of `path`.
+    pub(super) fn with_prefix(self, path: &str) -> Self {
+        Self { param: self.param.map(|param| format!("{path}.{param}")), ..self }
+    }
+
     /// The same error, for which another attempt makes sense after a while.
     pub(super) fn with_retry_after_ms(self, wait: u64) -> Self {
         Self { retry_after_ms: Some(wait), ..self }

@@ -33,8 +33,11 @@ use super::{House, body::Body, error::HttpError};
 use crate::{access::Caller, session::CommandError, turn::EndReason};
 use body::CallBody;
 use call::Call;
-pub(super) use call::{Target, target};
+pub(super) use call::{Target, job, target};
 use messages::WireMessage;
+pub(super) use messages::picture;
+pub(super) use persona::turn as persona_turn;
+pub(super) use tools::read as read_tools;
 
 /// Adds the routes.
 pub(super) fn routes(config: &mut ServiceConfig) {

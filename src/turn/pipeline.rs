@@ -21,7 +21,12 @@ mod lineup;
 mod relay;
 mod request;
 
-use std::{future::pending, sync::Arc, time::Instant};
+use std::{
+    future::pending,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
 
 use anima_provider::LaneId;
 use arc_swap::ArcSwap;
@@ -87,6 +92,11 @@ impl TurnStream {
     /// The next events; a terminal one is the last, and alone.
     pub async fn next(&mut self) -> Option<Vec<TurnEvent>> {
         self.events.recv().await
+    }
+
+    /// The same for those who wait for several turns at once.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Vec<TurnEvent>>> {
+        self.events.poll_recv(context)
     }
 
     /// Events that have come already.

@@ -40,6 +40,7 @@ pub(super) struct Call {
 pub(in crate::surface) enum Target {
     /// A provider; `None` is the default.
     Provider(Option<String>),
+    /// A persona.
     Persona(String),
 }
 
@@ -179,7 +180,14 @@ fn logprobs(parameters: &mut Parameters) -> Result<Option<u8>, HttpError> {
 }
 
 /// A turn with as much of the conversation as its persona looks back on.
-fn job(conversation: &Conversation, turn: Turn, lane: LaneId) -> Result<Job, HttpError> {
+///
+/// # Errors
+/// When something that it names does not exist.
+pub(in crate::surface) fn job(
+    conversation: &Conversation,
+    turn: Turn,
+    lane: LaneId,
+) -> Result<Job, HttpError> {
     let settings = SessionSettings::default();
     conversation.vet(&turn, &settings)?;
     let shown = conversation.turns_shown(&turn, &settings)?;

@@ -214,7 +214,7 @@ fn content(parts: Vec<Part>, role: Role, param: &str) -> Result<(String, Vec<Ima
 }
 
 /// A picture that is there as a whole.
-fn picture(url: String) -> Option<Image> {
+pub(in crate::surface) fn picture(url: String) -> Option<Image> {
     let (kind, data) = url.strip_prefix("data:image/")?.split_once(";base64,")?;
     let is_kind = |letter: char| letter.is_ascii_alphanumeric() || "+.-".contains(letter);
     let is_data = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);

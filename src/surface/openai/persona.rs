@@ -7,7 +7,11 @@ use crate::turn::{Choice, Context, Earlier, Task, Turn, TurnId, UserText};
 
 /// The turn that a call to the persona `name` is. What is not the person's or the persona's own in
 /// the conversation is something that the answer may rest on.
-pub(super) fn turn(id: TurnId, name: String, request: Request) -> Result<Turn, HttpError> {
+pub(in crate::surface) fn turn(
+    id: TurnId,
+    name: String,
+    request: Request,
+) -> Result<Turn, HttpError> {
     let refused = [
         ("tools", !request.tools.is_empty()),
         ("response_format", request.output != Output::Text),

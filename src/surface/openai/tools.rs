@@ -27,7 +27,9 @@ struct WireFunction {
 }
 
 /// What is offered, and whether it has to be called.
-pub(super) fn read(parameters: &mut Parameters) -> Result<(Vec<Tool>, ToolChoice), HttpError> {
+pub(in crate::surface) fn read(
+    parameters: &mut Parameters,
+) -> Result<(Vec<Tool>, ToolChoice), HttpError> {
     let tools = match parameters.any("tools") {
         None => Vec::new(),
         Some(Value::Array(tools)) if tools.len() <= MOST_TOOLS => {
