@@ -30,7 +30,7 @@ use crate::{
     session::Directory,
     settings::{HistorySettings, Settings, StoreKind},
     surface::{
-        self, Admin, Door, House, Service,
+        self, Admin, Door, House, Service, Stage,
         connection::{self, Connections},
     },
     telemetry,
@@ -102,6 +102,7 @@ impl Application {
             settings.session.clone(),
             settings.history.when_unavailable,
         );
+        let stage = Stage::new(&settings)?;
         let service = watch::Sender::new(Service::Open);
         let address = listeners[0].local_addr()?;
         let patience = Duration::from_millis(settings.server.drain_ms);
@@ -109,7 +110,7 @@ impl Application {
         let acceptable = settings.server.max_connections
             + settings.server.max_http_connections
             + connection::REFUSABLE;
-        let house = Data::new(House::new(
+        let house = House::new(
             directory.clone(),
             conversation,
             settings.server,
@@ -117,7 +118,8 @@ impl Application {
             service.subscribe(),
             admin,
             door,
-        ));
+        );
+        let house = Data::new(house.with_stage(stage));
         let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let mut server = HttpServer::new(move || {
             App::new()

@@ -31,6 +31,7 @@
 //! | [`history`] | what was said, kept |
 //! | [`surface`] | one thin adapter for each wire protocol |
 //! | [`pictures`] | fetches pictures that callers name by their address |
+//! | [`avatars`] | sound for avatars, and the servers that make it |
 //! | [`chat`] | the terminal client |
 //! | [`convert`] | the command that makes an old model folder loadable |
 //! | [`merge`] | the command that adds an adapter to a model |
@@ -44,6 +45,7 @@
 
 pub mod access;
 pub mod app;
+pub mod avatars;
 pub mod chat;
 pub mod convert;
 pub mod doctor;

@@ -5,6 +5,7 @@
 
 mod access;
 mod asking;
+mod avatars;
 mod check;
 mod error;
 mod history;
@@ -27,11 +28,13 @@ use serde_json::{Map, Value};
 
 pub use access::{AccessSettings, KeySettings, LimitSettings, WhoReads};
 pub use asking::{AskSettings, BreakerSettings, RetrySettings};
+pub use avatars::{AvatarSettings, CharacterSettings, SpeechSettings, VtuberSettings};
 pub use check::{CheckSettings, SameEngine};
 pub use error::SettingsError;
 pub(crate) use error::{unknown_name, without_values};
 pub use history::{HistorySettings, RedisSettings, RedisUrl, StoreKind, WhenUnavailable};
 pub use secret::hide as hide_secrets;
+pub(crate) use secret::reveal as reveal_secret;
 pub use surfaces::{ImageSettings, OpenAiSurfaceSettings, PictureSources};
 pub use telemetry::{LogFormat, TelemetrySettings};
 
@@ -58,6 +61,9 @@ pub struct Settings {
     pub check: CheckSettings,
     /// The providers by name.
     pub providers: BTreeMap<String, ProviderSettings>,
+    /// The software of avatars.
+    #[serde(default)]
+    pub avatars: AvatarSettings,
     /// What the service tells about itself.
     pub telemetry: TelemetrySettings,
     /// Folder that relative paths start from: the one that holds the configuration folder.
@@ -345,6 +351,7 @@ impl Settings {
         }
         self.server.images.validate()?;
         self.history.validate()?;
+        self.avatars.validate()?;
         if !(0.0..=1.0).contains(&self.turn.retry.share) {
             return refuse("turn.retry.share", "must be from 0.0 to 1.0".to_owned());
         }

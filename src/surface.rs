@@ -7,6 +7,8 @@
 //! | `POST /v1/chat/completions`, `/v1/completions`, `/v1/embeddings`, `/v1/models` | `openai`: the calls of `OpenAI`'s API |
 //! | `POST /generate` | `generate`: the calls of vLLM's old server, and of a text generator |
 //! | `GET /v1/realtime` | `realtime`: `OpenAI`'s Realtime API, in text |
+//! | `GET /client-ws` | `vtuber`: the web client of Open-LLM-VTuber |
+//! | `/live2d-models/…` `/bg/…` `/avatars/…` `/vtuber/…` | `files`: what that client loads |
 //! | `POST /`, `/llm_response/`, `/llm_change_model/` | `linly`: the calls of Linly-Talker |
 //! | `GET /`, `/static/…` | `front`: the page |
 //! | `/healthz` `/readyz` `/metrics` | `operations` |
@@ -23,6 +25,7 @@ mod checked;
 pub mod connection;
 mod cors;
 mod error;
+mod files;
 mod frame_guard;
 mod frames;
 mod front;
@@ -39,10 +42,12 @@ mod rest;
 mod scalar;
 mod seat;
 mod socket;
+mod vtuber;
 mod wire;
 
 pub use access::Door;
 pub use admin::Admin;
+pub use vtuber::Stage;
 
 use std::sync::{
     Arc,
@@ -84,6 +89,8 @@ pub struct House {
     linly: linly::Selected,
     /// Fetches what callers show by its address.
     pictures: Arc<PictureFetcher>,
+    /// What clients of Open-LLM-VTuber are shown.
+    stage: Arc<Stage>,
 }
 
 impl House {
@@ -99,6 +106,7 @@ impl House {
     ) -> Self {
         let (sockets, linly) = (Arc::default(), linly::Selected::default());
         let pictures = Arc::new(PictureFetcher::new(server.images.clone()));
+        let stage = Arc::default();
         Self {
             directory,
             conversation,
@@ -110,7 +118,14 @@ impl House {
             door,
             linly,
             pictures,
+            stage,
         }
+    }
+
+    /// The same with something to show.
+    #[must_use]
+    pub fn with_stage(self, stage: Stage) -> Self {
+        Self { stage: Arc::new(stage), ..self }
     }
 }
 
@@ -162,6 +177,8 @@ pub fn routes(config: &mut ServiceConfig) {
         )
         .service(resource("/ws", web::get().to(socket::open)))
         .service(resource("/v1/realtime", web::get().to(realtime::open)))
+        .service(resource("/client-ws", web::get().to(vtuber::open)))
+        .configure(files::routes)
         .service(resource("/llm_response{slash:/?}", web::post().to(linly::talker::answer)))
         .service(resource("/llm_change_model{slash:/?}", web::post().to(linly::talker::change)))
         .service(

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::settings::Settings;
 
 /// The tables whose keys are read once: ports are bound and stores are open by then.
-const READ_ONCE: [&str; 4] = ["server", "history", "session", "telemetry"];
+const READ_ONCE: [&str; 5] = ["server", "history", "session", "avatars", "telemetry"];
 
 /// The changed keys among those that are read once, such as `server.port`.
 pub(super) fn needs_restart(before: &Settings, after: &Settings) -> Vec<String> {

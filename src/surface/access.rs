@@ -23,7 +23,7 @@ use tracing::Instrument;
 use super::{
     House,
     error::{self, HttpError},
-    operations,
+    files, operations,
 };
 use crate::{
     access::{Caller, Gate, Stranger},
@@ -89,7 +89,10 @@ impl Door {
             "/" | "/openapi.json" | "/asyncapi.json" | "/docs" | "/favicon.ico" => reads,
             "/llm_change_model" | "/llm_change_model/" => true,
             path if operations::is_probe(path) || path.starts_with("/admin/") => true,
-            path => reads && (path.starts_with("/static/") || path.starts_with("/docs/")),
+            path => {
+                let shown = ["/static/", "/docs/"].iter().any(|place| path.starts_with(place));
+                reads && (shown || files::is_one(path))
+            }
         }
     }
 

@@ -46,4 +46,5 @@ mod socket;
 mod talker;
 mod traces;
 mod turns;
+mod vtuber;
 mod watching;

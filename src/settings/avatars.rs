@@ -1,0 +1,117 @@
+//! `[avatars]`: the software of avatars that the service works with.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::SettingsError;
+
+/// `[avatars]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AvatarSettings {
+    /// The web client of Open-LLM-VTuber.
+    #[serde(default)]
+    pub vtuber: VtuberSettings,
+}
+
+/// `[avatars.vtuber]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VtuberSettings {
+    /// Folder of what the client loads: `live2d-models`, `backgrounds`, `avatars`, and `frontend`, the
+    /// client itself.
+    #[serde(default)]
+    pub files: Option<PathBuf>,
+    /// The `Live2D` model of personas that have none of their own, as the client reads it.
+    #[serde(default)]
+    pub model: Option<Map<String, Value>>,
+    /// The picture in the chat, among the files in `avatars`.
+    #[serde(default)]
+    pub avatar: Option<String>,
+    /// What is different for a persona, by its name.
+    #[serde(default)]
+    pub personas: BTreeMap<String, CharacterSettings>,
+    /// What the digital human is told when the client asks it to speak of itself; without it, it
+    /// does not.
+    #[serde(default)]
+    pub proactive: Option<String>,
+    /// A server that speaks; without one, sentences are silent.
+    #[serde(default)]
+    pub speech: Option<SpeechSettings>,
+}
+
+/// `[avatars.vtuber.personas.NAME]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CharacterSettings {
+    /// Its `Live2D` model.
+    #[serde(default)]
+    pub model: Option<Map<String, Value>>,
+    /// Its picture in the chat.
+    #[serde(default)]
+    pub avatar: Option<String>,
+}
+
+/// `[avatars.vtuber.speech]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpeechSettings {
+    /// Where it is, up to `/audio/speech`.
+    pub base_url: String,
+    /// The model.
+    pub model: String,
+    /// The voice.
+    pub voice: String,
+    /// The variable that holds its key.
+    #[serde(default)]
+    pub api_key_env: Option<String>,
+    /// The file that holds it.
+    #[serde(default)]
+    pub api_key_file: Option<PathBuf>,
+    /// How long a sentence may take, in milliseconds, at least 1; then it is silent.
+    #[serde(default = "default_deadline")]
+    pub deadline_ms: u64,
+    /// Most sentences at a time, at least 1.
+    #[serde(default = "default_concurrent")]
+    pub max_concurrent: usize,
+    /// Put into every request.
+    #[serde(default)]
+    pub extra: Map<String, Value>,
+}
+
+fn default_deadline() -> u64 {
+    8000
+}
+
+fn default_concurrent() -> usize {
+    4
+}
+
+impl AvatarSettings {
+    pub(super) fn validate(&self) -> Result<(), SettingsError> {
+        let personas = self.vtuber.personas.iter();
+        let personas = personas.map(|(name, character)| {
+            (format!("avatars.vtuber.personas.{name}.model"), character.model.as_ref())
+        });
+        let all = std::iter::once(("avatars.vtuber.model".to_owned(), self.vtuber.model.as_ref()));
+        for (key, model) in all.chain(personas) {
+            if model.is_some_and(|model| !model.get("url").is_some_and(Value::is_string)) {
+                let message = "has a url, such as \"/live2d-models/NAME/NAME.model3.json\"";
+                return Err(SettingsError::value(&key, message));
+            }
+        }
+        let Some(speech) = &self.vtuber.speech else { return Ok(()) };
+        let address = ["http://", "https://"];
+        if !address.iter().any(|scheme| speech.base_url.starts_with(scheme)) {
+            let message = "begins with http:// or https://";
+            return Err(SettingsError::value("avatars.vtuber.speech.base_url", message));
+        }
+        if speech.deadline_ms == 0 || speech.max_concurrent == 0 {
+            let message = "deadline_ms and max_concurrent are at least 1";
+            return Err(SettingsError::value("avatars.vtuber.speech", message));
+        }
+        Ok(())
+    }
+}
