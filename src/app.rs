@@ -1,5 +1,7 @@
 //! The service as a whole: it binds, wires, serves and drains.
 
+mod certificate;
+
 use std::{
     fs,
     future::pending,
@@ -17,6 +19,8 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 use tracing::info;
 
+use certificate::Certificate;
+
 use crate::{
     access::Gate,
     history::{
@@ -28,7 +32,7 @@ use crate::{
     registry::Registry,
     reload::{Beginning, Reloader},
     session::Directory,
-    settings::{HistorySettings, Settings, StoreKind},
+    settings::{HistorySettings, Settings, StoreKind, TlsSettings},
     surface::{
         self, Admin, Door, House, Service, Stage,
         connection::{self, Connections},
@@ -40,12 +44,17 @@ use crate::{
     },
 };
 
+/// How long a client may take over the handshake of TLS.
+const TLS_HANDSHAKE: Duration = Duration::from_secs(5);
+
 /// How long a request that has begun may still take when the service ends, in seconds.
 const LAST_REQUESTS_SECONDS: u64 = 5;
 
 /// A service that is bound and wired, and does not run yet.
 pub struct Application {
     address: SocketAddr,
+    secure: Vec<SocketAddr>,
+    certificate: Option<Certificate>,
     server: Server,
     directory: Directory,
     service: watch::Sender<Service>,
@@ -62,13 +71,13 @@ impl Application {
     /// # Errors
     /// When any of it fails; the message says what and where.
     pub async fn build(settings: Settings) -> anyhow::Result<Self> {
-        let Ground { listeners, prompts, store } = Ground::prepare(&settings)?;
+        let Ground { doors, prompts, store } = Ground::prepare(&settings)?;
         let max_turns = settings.server.max_turns;
         let gate = Arc::new(Gate::new(&settings)?);
         let beginning = Beginning::load(&settings, prompts).await?;
         let (conversation, reloader) =
             beginning.begin(Arc::clone(&gate), |it| it.with_max_turns(max_turns));
-        Self::wire(settings, listeners, store, conversation, gate, Some(reloader))
+        Self::wire(settings, doors, store, conversation, gate, Some(reloader))
     }
 
     /// The same with providers that are ready already.
@@ -76,18 +85,18 @@ impl Application {
     /// # Errors
     /// As [`Application::build`].
     pub fn with_registry(settings: Settings, registry: Registry) -> anyhow::Result<Self> {
-        let Ground { listeners, prompts, store } = Ground::prepare(&settings)?;
+        let Ground { doors, prompts, store } = Ground::prepare(&settings)?;
         let (persona, asking) = (&settings.turn.persona, settings.turn.asking());
         let lineup = Lineup::new(registry, Arc::new(prompts), persona, asking)?
             .with_check(settings.check.clone())?;
         let conversation = Conversation::new(lineup).with_max_turns(settings.server.max_turns);
         let gate = Arc::new(Gate::new(&settings)?);
-        Self::wire(settings, listeners, store, Arc::new(conversation), gate, None)
+        Self::wire(settings, doors, store, Arc::new(conversation), gate, None)
     }
 
     fn wire(
         settings: Settings,
-        listeners: Vec<TcpListener>,
+        doors: Doors,
         store: Arc<dyn HistoryStore>,
         conversation: Arc<Conversation>,
         gate: Arc<Gate>,
@@ -104,7 +113,10 @@ impl Application {
         );
         let stage = Stage::new(&settings)?;
         let service = watch::Sender::new(Service::Open);
+        let Doors { listeners, secure_listeners, certificate } = doors;
         let address = listeners[0].local_addr()?;
+        let secure =
+            secure_listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
         let patience = Duration::from_millis(settings.server.drain_ms);
         let connections = Connections::new(settings.server.max_http_connections);
         let acceptable = settings.server.max_connections
@@ -140,6 +152,7 @@ impl Application {
         .tcp_nodelay(true)
         .h1_write_buffer_size(connection::WRITE_BUFFER)
         .h1_allow_half_closed(false)
+        .tls_handshake_timeout(TLS_HANDSHAKE)
         .disable_signals()
         .shutdown_timeout(LAST_REQUESTS_SECONDS);
         // It ends when the last connection and the server are gone.
@@ -147,13 +160,35 @@ impl Application {
         for listener in listeners {
             server = server.listen(listener)?;
         }
+        if let Some(certificate) = &certificate {
+            let config = certificate.server_config()?;
+            for listener in secure_listeners {
+                server = server.listen_rustls_0_23(listener, config.clone())?;
+            }
+        }
         let server = server.run();
-        Ok(Self { address, server, directory, service, patience, metrics, reloader, gate })
+        Ok(Self {
+            address,
+            secure,
+            certificate,
+            server,
+            directory,
+            service,
+            patience,
+            metrics,
+            reloader,
+            gate,
+        })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens for TLS.
+    pub fn secure_addresses(&self) -> &[SocketAddr] {
+        &self.secure
     }
 
     /// Serves until `stop` comes, then ends without losing anything: clients are told, running
@@ -171,6 +206,7 @@ impl Application {
             () = telemetry::keep_up(self.metrics) => {}
             () = follow(self.reloader) => {}
             () = quotas::keep(&self.gate, self.directory.store()) => {}
+            () = follow_certificate(self.certificate) => {}
         }
         info!("Shutting down: running turns have {} ms", self.patience.as_millis());
         self.service.send_replace(Service::Draining);
@@ -190,11 +226,49 @@ async fn follow(reloader: Option<Arc<Reloader>>) {
     }
 }
 
+/// Brings changes of the certificate into the listeners. Never ends.
+async fn follow_certificate(certificate: Option<Certificate>) {
+    match certificate {
+        Some(certificate) => certificate.follow().await,
+        None => pending().await,
+    }
+}
+
+/// Where a service listens.
+struct Doors {
+    /// The one that the service is known by comes first.
+    listeners: Vec<TcpListener>,
+    /// Those that speak TLS; none without a certificate.
+    secure_listeners: Vec<TcpListener>,
+    certificate: Option<Certificate>,
+}
+
+impl Doors {
+    fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let bind = |wanted: &SocketAddr| {
+            TcpListener::bind(wanted)
+                .with_context(|| format!("cannot listen on {wanted}; is another service there?"))
+        };
+        let first = SocketAddr::new(settings.server.host, settings.server.port);
+        let plain = iter::once(&first).chain(&settings.server.listen);
+        let tls = settings.server.tls.as_ref();
+        let load = |tls: &TlsSettings| Certificate::load(tls, settings);
+        Ok(Self {
+            certificate: tls.map(load).transpose()?,
+            listeners: plain.map(bind).collect::<anyhow::Result<_>>()?,
+            secure_listeners: tls
+                .iter()
+                .flat_map(|tls| &tls.listen)
+                .map(bind)
+                .collect::<anyhow::Result<_>>()?,
+        })
+    }
+}
+
 /// What a service stands on, ready in an instant; whatever is wrong with it is said before a model
 /// is loaded for minutes.
 struct Ground {
-    /// The one that the service is known by comes first.
-    listeners: Vec<TcpListener>,
+    doors: Doors,
     prompts: Prompts,
     store: Arc<dyn HistoryStore>,
 }
@@ -203,13 +277,8 @@ impl Ground {
     fn prepare(settings: &Settings) -> anyhow::Result<Self> {
         let prompts = Prompts::load(&settings.resolve(&settings.turn.prompts))?;
         prompts.persona(&settings.turn.persona).context("turn.persona")?;
-        let first = SocketAddr::new(settings.server.host, settings.server.port);
-        let listeners = iter::once(&first).chain(&settings.server.listen).map(|wanted| {
-            TcpListener::bind(wanted)
-                .with_context(|| format!("cannot listen on {wanted}; is another service there?"))
-        });
-        let listeners = listeners.collect::<anyhow::Result<_>>()?;
-        Ok(Self { listeners, prompts, store: open_store(settings)? })
+        let doors = Doors::open(settings)?;
+        Ok(Self { doors, prompts, store: open_store(settings)? })
     }
 }
 

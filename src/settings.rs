@@ -119,6 +119,31 @@ pub struct ServerSettings {
     pub images: ImageSettings,
     /// What callers of `OpenAI`'s API get.
     pub openai: OpenAiSurfaceSettings,
+    /// Addresses that speak TLS.
+    #[serde(default)]
+    pub tls: Option<TlsSettings>,
+}
+
+impl ServerSettings {
+    /// The hosts of all addresses, each with the key that it stands under.
+    pub fn hosts(&self) -> impl Iterator<Item = (&'static str, IpAddr)> {
+        let further = self.listen.iter().map(|address| ("server.listen", address.ip()));
+        let secure = self.tls.iter().flat_map(|tls| &tls.listen);
+        let secure = secure.map(|address| ("server.tls.listen", address.ip()));
+        iter::once(("server.host", self.host)).chain(further).chain(secure)
+    }
+}
+
+/// `[server.tls]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSettings {
+    /// Addresses to bind beside those that speak plain text.
+    pub listen: Vec<SocketAddr>,
+    /// The certificate and those that it rests on, in PEM form.
+    pub certificate_file: PathBuf,
+    /// Its private key, in PEM form.
+    pub key_file: PathBuf,
 }
 
 /// `[session]`
@@ -320,9 +345,7 @@ impl Settings {
     fn validate(&self) -> Result<(), SettingsError> {
         let refuse =
             |key: &str, message: String| Err(SettingsError::Value { key: key.to_owned(), message });
-        let further = self.server.listen.iter().map(|address| ("server.listen", address.ip()));
-        let hosts = iter::once(("server.host", self.server.host)).chain(further);
-        for (key, host) in hosts {
+        for (key, host) in self.server.hosts() {
             if !host.is_loopback() && !self.server.open && !self.asks_for_keys() {
                 let way_out = "can be reached from elsewhere, and callers need no key; add [keys.NAME], or set \
                                server.open = true to allow that";

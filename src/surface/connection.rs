@@ -20,6 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::{
     Error,
     body::MessageBody,
@@ -101,7 +102,10 @@ impl Connections {
 
     /// Takes note of a connection that has just been accepted; it is forgotten when it ends.
     pub fn admit(&self, stream: &dyn Any, data: &mut Extensions) {
-        let handle = stream.downcast_ref::<TcpStream>().and_then(|stream| {
+        let plain = stream.downcast_ref::<TcpStream>();
+        let beneath =
+            || stream.downcast_ref::<TlsStream<TcpStream>>().map(|stream| stream.get_ref().0);
+        let handle = plain.or_else(beneath).and_then(|stream| {
             let socket = SockRef::from(stream);
             let keepalive = TcpKeepalive::new()
                 .with_time(Duration::from_secs(30))

@@ -5,10 +5,7 @@
 //! by the list. A page whose name was made to point to this machine (DNS rebinding) is of one
 //! origin with us and sends no `Origin` when it reads; its `Host` gives it away.
 
-use std::{
-    iter,
-    net::{IpAddr, SocketAddr},
-};
+use std::net::{IpAddr, SocketAddr};
 
 use actix_web::{
     Error, HttpRequest,
@@ -33,8 +30,7 @@ pub async fn guard<B: MessageBody>(
     if let Some(house) = request.app_data::<Data<House>>() {
         let server = &house.server;
         check(request.request(), &server.origins)?;
-        let further = server.listen.iter().map(SocketAddr::ip);
-        if iter::once(server.host).chain(further).all(|host| host.is_loopback()) {
+        if server.hosts().all(|(_, host)| host.is_loopback()) {
             check_host(request.request(), &server.origins)?;
         }
     }

@@ -37,6 +37,8 @@ pub(crate) type Providers = Vec<Arc<dyn Provider>>;
 pub(crate) struct TestApp {
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    /// Where it listens for TLS.
+    pub(crate) secure: Vec<SocketAddr>,
     folder: Arc<TempDir>,
     stop: oneshot::Sender<()>,
     running: JoinHandle<io::Result<()>>,
@@ -90,13 +92,7 @@ impl TestApp {
         first_token: Duration,
         change: impl FnOnce(&mut Settings),
     ) -> Self {
-        let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
-        let overrides = Overrides {
-            port: Some(0),
-            data: Some(folder.path().to_owned()),
-            ..Overrides::default()
-        };
-        let mut settings = Settings::load(&config, "local", &overrides).unwrap();
+        let mut settings = settings(folder.path());
         change(&mut settings);
         Self::run(build(&settings, &providers, first_token).await, folder)
     }
@@ -104,6 +100,7 @@ impl TestApp {
     /// A service that has been built.
     pub(crate) fn run(application: Application, folder: Arc<TempDir>) -> Self {
         let address = application.address();
+        let secure = application.secure_addresses().to_vec();
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async {
             if stopped.await.is_err() {
@@ -112,7 +109,7 @@ impl TestApp {
             }
         };
         let running = tokio::spawn(application.run_until_stopped(stopped));
-        Self { address, folder, stop, running }
+        Self { address, secure, folder, stop, running }
     }
 
     /// A request to the service.
@@ -159,6 +156,14 @@ impl TestApp {
     pub(crate) async fn stop(self) -> Arc<TempDir> {
         self.begin_stop().ended().await
     }
+}
+
+/// The settings of a service that keeps its data in this folder.
+pub(crate) fn settings(folder: &Path) -> Settings {
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let overrides =
+        Overrides { port: Some(0), data: Some(folder.to_owned()), ..Overrides::default() };
+    Settings::load(&config, "local", &overrides).unwrap()
 }
 
 /// Settings by which nobody is left alone and nothing is repeated: each turn asks each provider once.

@@ -44,6 +44,7 @@ mod secrets;
 mod shutdown;
 mod socket;
 mod talker;
+mod tls;
 mod traces;
 mod turns;
 mod vtuber;
