@@ -18,7 +18,7 @@ export async function launch() {
 
 /** A page of the service, with what went wrong on it. */
 export async function visit(browser, service, options = {}) {
-  const { before, path = "/", ...context } = options;
+  const { before, path = "/", opens = true, ...context } = options;
   // Without motion, unless a test asks for it: machines that build have no graphics card.
   const place = await browser.newContext({ locale: "zh-CN", reducedMotion: "reduce", viewport: { width: 1280, height: 800 }, ...context });
   const page = await place.newPage();
@@ -38,7 +38,7 @@ export async function visit(browser, service, options = {}) {
   await before?.(page);
   if (process.env.ANIMA_PAGE_FILES) await fromFiles(page, process.env.ANIMA_PAGE_FILES);
   await page.goto(service.address + path);
-  await page.waitForSelector('.dot[data-state="open"]', { state: "attached" });
+  if (opens) await page.waitForSelector('.dot[data-state="open"]', { state: "attached" });
   return { page, wrong, place, leave: () => place.close() };
 }
 

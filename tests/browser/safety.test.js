@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { ended, launch, say, visit } from "./browser.js";
 import { payloads } from "./payloads.js";
-import { Service, until } from "./service.js";
+import { Service } from "./service.js";
 
 let browser;
 let service;
@@ -94,32 +94,30 @@ test("files_are_cached_by_their_names_and_the_page_is_not", async () => {
   assert.match(await (await fetch(service.address, { headers: { accept: "*/*" } })).text(), /^Anima/);
 });
 
-test("a_service_that_wants_a_key_is_given_it_by_header_and_subprotocol", async () => {
-  const seen = [];
-  const { page, leave } = await visit(browser, service, {
-    before: async (page) => {
-      page.on("request", (request) => { if (request.url().includes("/v1/")) seen.push(request.headers().authorization); });
-      await page.addInitScript(() => {
-        window.offered = [];
-        const Real = window.WebSocket;
-        window.WebSocket = function (url, protocols) {
-          window.offered.push(protocols);
-          return new Real(url);
-        };
-      });
-      await page.route("**/v1/sessions*", (route) => (route.request().headers().authorization ? route.fallback() : route.fulfill({ status: 401, json: { error: { message: "a key is needed" } } })));
-    },
+test("a_service_that_wants_a_key_is_given_it_and_no_other_tab_is", async () => {
+  const locked = await Service.start('[[answers]]\nsays = "{said}"\n', {
+    settings: '[keys.page]\nkey_file = "page.key"\n',
+    files: { "page.key": "a-key-of-32-characters-0123456789" },
   });
-  await page.getByText("此服务需要 API 密钥").waitFor();
-  await page.locator(".notice").getByRole("button", { name: "设置" }).click();
-  await page.getByLabel("API 密钥").fill("secret-1");
-  await page.keyboard.press("Tab");
-  await page.waitForFunction(() => window.offered.length > 1);
-  assert.deepEqual(await page.evaluate(() => window.offered.at(-1)), ["anima", "anima-key.secret-1"]);
-  await page.waitForSelector(".notice", { state: "hidden" });
-  await until("calls bring the key", () => seen.includes("Bearer secret-1"));
-  assert.ok(!(await page.evaluate(() => JSON.stringify(localStorage))).includes("secret-1"));
-  await leave();
+  try {
+    const { page, place, leave } = await visit(browser, locked, { opens: false });
+    await page.getByText("此服务需要 API 密钥").waitFor();
+    await page.locator(".notice").getByRole("button", { name: "设置" }).click();
+    await page.getByLabel("API 密钥").fill("a-key-of-32-characters-0123456789");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Escape");
+    await page.waitForSelector('.dot[data-state="open"]', { state: "attached" });
+    await say(page, "进来了");
+    await ended(page);
+    await page.waitForSelector(".session-list .current");
+    const second = await place.newPage();
+    await second.goto(locked.address);
+    await second.getByText("此服务需要 API 密钥").waitFor();
+    assert.ok(!(await page.evaluate(() => JSON.stringify(localStorage))).includes("a-key"));
+    await leave();
+  } finally {
+    await locked.remove();
+  }
 });
 
 test("verdicts_are_shown_with_their_sources_and_addresses_that_run_code_are_no_links", async () => {

@@ -36,7 +36,7 @@ export async function until(what, check, patience = PATIENCE_MS) {
 
 /** A running service. */
 export class Service {
-  static async start(answers, more = "") {
+  static async start(answers, { settings = "", files = {} } = {}) {
     const folder = mkdtempSync(join(tmpdir(), "anima-browser-"));
     const service = new Service(folder, await freePort());
     mkdirSync(join(folder, "config"));
@@ -54,8 +54,9 @@ file = "playbook.toml"
 [providers.other]
 kind = "scripted"
 file = "other.toml"
-${more}
+${settings}
 `);
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text, { mode: 0o600 });
     writeFileSync(join(folder, "playbook.toml"), answers);
     writeFileSync(join(folder, "other.toml"), '[[answers]]\nsays = "[joy]另一个模型在回答。"\n');
     await service.run();

@@ -23,7 +23,7 @@ export function clothes(): SVGElement {
     shape("M 374 566 C 384 584 392 594 404 602 L 322 742 L 300 700 Z", "url(#linen-shade)"),
     shape("M 266 566 C 256 584 248 594 236 602 L 368 822 L 404 800 Z", "url(#linen)"),
     // The jacket's own edges over it.
-    shape("M 402 596 C 414 606 430 611 450 616 L 372 760 L 350 820 L 320 730 Z", "url(#jacket-edge)"),
+    shape("M 402 596 C 414 606 430 611 450 616 L 430 760 L 420 820 L 350 820 L 318 730 Z", "url(#jacket-edge)"),
     shape("M 238 596 C 226 606 210 611 190 616 L 334 820 L 382 820 Z", "url(#jacket-edge)"),
     line("M 236 601 L 376 820", "#7fd0bd", 2.6, { opacity: 0.85 }),
     line("M 404 601 L 346 692", "#7fd0bd", 2.6, { opacity: 0.6 }),
