@@ -91,6 +91,23 @@ test("a_second_page_takes_over_and_the_first_can_take_back", async () => {
   await leave();
 });
 
+test("a_history_that_comes_late_takes_nothing_away", async () => {
+  const late = { before: (page) => page.routeWebSocket("**/ws", (socket) => {
+    const upstream = socket.connectToServer();
+    upstream.onMessage((message) => {
+      if (JSON.parse(message).type === "history") setTimeout(() => socket.send(message), 1500);
+      else socket.send(message);
+    });
+  }) };
+  const { page, leave } = await visit(browser, service, late);
+  await say(page, "抢先的话");
+  await ended(page);
+  await page.waitForTimeout(1700);
+  assert.deepEqual(await page.locator(".said").allTextContents(), ["抢先的话"]);
+  assert.match(await page.locator(".facts").textContent(), /首句/);
+  await leave();
+});
+
 test("a_page_that_is_loaded_again_shows_what_was_said", async () => {
   const { page, leave } = await visit(browser, service);
   await say(page, "记得这句话");

@@ -169,9 +169,6 @@ export class Conversation {
   #restore(client: AnimaClient): void {
     void client.history(HISTORY).then(({ exchanges }) => {
       if (client !== this.#client) return;
-      // Turns that were asked for meanwhile are not in the history yet, or only begun there.
-      const begun = this.#transcript.last;
-      if (begun && !begun.ended && !exchanges.some(({ turn }) => turn === begun.id)) return;
       this.#transcript.restore(exchanges);
       this.#update();
     });

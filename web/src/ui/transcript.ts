@@ -59,13 +59,20 @@ export class Transcript {
     return view;
   }
 
-  /** Everything that was said before. */
+  /**
+   * Everything that was said before. What is shown already stays as it is, for more is known of it; what was said
+   * since the list was made comes after it.
+   */
   restore(exchanges: Exchange[]): void {
+    const shown = [...this.#turns];
+    const known = (view: TurnView): boolean => exchanges.some(({ turn }) => turn === view.id);
+    const newer = shown.slice(shown.findLastIndex(known) + 1);
     this.clear();
     for (const exchange of exchanges) {
-      const view = TurnView.of(exchange, () => { this.#retry(view); });
+      const view = shown.find(({ id }) => id === exchange.turn) ?? TurnView.of(exchange, () => { this.#retry(view); });
       this.#put(view);
     }
+    for (const view of newer) this.#put(view);
     this.toEnd();
   }
 
