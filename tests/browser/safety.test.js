@@ -1,7 +1,7 @@
 // Whatever people and models write is text, and the page loads nothing from elsewhere.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { ended, launch, say, visit } from "./browser.js";
+import { ended, launch, picture, say, visit } from "./browser.js";
 import { payloads } from "./payloads.js";
 import { Service } from "./service.js";
 
@@ -117,6 +117,24 @@ test("a_service_that_wants_a_key_is_given_it_and_no_other_tab_is", async () => {
     await leave();
   } finally {
     await locked.remove();
+  }
+});
+
+test("what_the_service_itself_finds_contradicted_is_marked_and_explained", async () => {
+  const museum = await Service.start('[[answers]]\nsays = "博物馆每天十点开门。"\n', {
+    files: { "prompts/personas/companion.toml": 'title = "小馆"\nlanguage = "zh"\nstyle = "chat"\nemotions = true\nturns = 5\n[system]\nzh = "你是博物馆的讲解员。博物馆每天九点开门，五点半闭馆。"\nen = "You are a guide."\n' },
+  });
+  try {
+    const { page, leave } = await visit(browser, museum);
+    await page.getByText("你好，我是小馆。").waitFor();
+    await say(page, "几点开门？");
+    const turn = await ended(page);
+    await turn.getByRole("button", { name: "与依据矛盾" }).click();
+    assert.match(await turn.locator(".verdict-details").textContent(), /十点 → 九点.*来源 persona/);
+    await picture(page, "verdict");
+    await leave();
+  } finally {
+    await museum.remove();
   }
 });
 
