@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use utoipa::ToSchema;
 
 use crate::turn::{
     Earlier, Outcome, Sentence, SessionId, Task, Tenant, TurnError, TurnId, Verdict,
@@ -211,7 +212,7 @@ pub enum Amendment {
 }
 
 /// Choices that hold for a session until changed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SessionSettings {
     /// The persona by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -222,15 +223,18 @@ pub struct SessionSettings {
 }
 
 /// What is known of a session.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SessionRecord {
     /// Its id.
+    #[schema(value_type = String)]
     pub id: SessionId,
     /// A name for people; the beginning of the first words until somebody gives one.
     pub title: String,
     /// When it began.
+    #[schema(value_type = String)]
     pub created_at: Timestamp,
     /// When something last happened in it.
+    #[schema(value_type = String)]
     pub updated_at: Timestamp,
     /// Number of exchanges kept.
     pub exchanges: u64,

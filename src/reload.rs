@@ -16,6 +16,7 @@ use tokio::{
     task::spawn_blocking,
 };
 use tracing::{debug, error, info, warn};
+use utoipa::ToSchema;
 
 use crate::{
     access::Gate,
@@ -50,7 +51,7 @@ pub enum ReloadError {
 }
 
 /// What a reload has changed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Report {
     /// Whether anything is different now.
     pub changed: bool,

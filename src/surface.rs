@@ -13,6 +13,7 @@
 //! | `GET /`, `/static/…` | `front`: the page |
 //! | `/healthz` `/readyz` `/metrics` | `operations` |
 //! | `/admin/…` | `admin`: for operators |
+//! | `/openapi.json` `/asyncapi.json` `/docs` | `documents`: all of this, described |
 //!
 //! An adapter has wire structs, two conversions and short handlers. Whatever needs a decision is
 //! decided in `turn` or `session`.
@@ -24,6 +25,7 @@ mod body;
 mod checked;
 pub mod connection;
 mod cors;
+mod documents;
 mod error;
 mod files;
 mod frame_guard;
@@ -200,6 +202,9 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/admin/providers", web::get().to(admin::providers)))
         .service(resource("/admin/provider", web::post().to(admin::change)))
         .service(resource("/admin/reload", web::post().to(admin::reload)))
+        .service(resource("/openapi.json", web::get().to(documents::openapi)))
+        .service(resource("/asyncapi.json", web::get().to(documents::asyncapi)))
+        .service(resource("/docs", web::get().to(documents::page)))
         .default_service(web::to(error::not_found));
 }
 

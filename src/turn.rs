@@ -30,6 +30,7 @@ pub use words::{InvalidText, UserText};
 use anima_provider::{Image, Sampling, TokenLogprob, ToolDelta, Usage};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use utoipa::ToSchema;
 
 /// One thing a person said, or one text to speak, and how it is to be answered.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,7 +112,7 @@ pub struct Choice {
 }
 
 /// The unit that an avatar speaks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Sentence {
     /// Position in the answer, from 0.
     pub index: u32,
@@ -130,12 +131,12 @@ pub struct Sentence {
 }
 
 /// A gesture that the model asked for, by the avatar's own name for it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct Action(pub String);
 
 /// How the digital human looks while it speaks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Emotion {
     /// Nothing in particular; also any tag that is not known.
@@ -224,7 +225,7 @@ impl TurnEvent {
 }
 
 /// How an answer ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Outcome {
     /// Why it ended.
     pub reason: EndReason,
@@ -241,7 +242,7 @@ pub struct Outcome {
 }
 
 /// Why an answer ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
     /// Everything was said.
@@ -258,7 +259,7 @@ pub enum EndReason {
 }
 
 /// How long the parts of a turn took, in milliseconds from acceptance.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Timing {
     /// Until the provider began to work.
     pub queued_ms: u64,
@@ -273,7 +274,7 @@ pub struct Timing {
 }
 
 /// Why a turn was not answered, told apart by what the caller can do.
-#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize, ToSchema)]
 #[error("{message}")]
 pub struct TurnError {
     /// What kind of failure it is.
@@ -286,7 +287,7 @@ pub struct TurnError {
 }
 
 /// The kinds of failure of a turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TurnErrorCode {
     /// The request is wrong; the same request fails again.

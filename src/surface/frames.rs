@@ -3,9 +3,10 @@
 //! One JSON object with a `type`. Frames of a turn carry `session`, `turn` and `seq`; the others
 //! carry no `seq`.
 
-use anima_provider::{TokenLogprob, ToolDelta};
+use anima_provider::{Sampling, TokenLogprob, ToolDelta};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::{
     error::HttpError,
@@ -54,16 +55,17 @@ struct Envelope {
 }
 
 /// The fields of `hello`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 pub(super) struct HelloFields {
     /// Any text: what is no known session gets a fresh one.
     pub(super) session: Option<String>,
     pub(super) resume_from: Option<u64>,
     #[serde(default)]
+    #[schema(value_type = Option<Value>)]
     pub(super) epoch: Option<Scalar>,
     pub(super) persona: Option<String>,
     pub(super) provider: Option<String>,
-    pub(super) sampling: Option<anima_provider::Sampling>,
+    pub(super) sampling: Option<Sampling>,
     #[serde(default)]
     pub(super) playback: Playback,
     #[serde(default)]
@@ -81,26 +83,28 @@ impl HelloFields {
     }
 }
 
-#[derive(Deserialize)]
-struct SpokenFields {
+#[derive(Deserialize, ToSchema)]
+pub(super) struct SpokenFields {
+    #[schema(value_type = String)]
     turn: TurnId,
     sentence: u32,
 }
 
-#[derive(Deserialize)]
-struct InterruptFields {
+#[derive(Deserialize, ToSchema)]
+pub(super) struct InterruptFields {
+    #[schema(value_type = Option<String>)]
     turn: Option<TurnId>,
     heard: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct SwitchFields {
+#[derive(Deserialize, ToSchema)]
+pub(super) struct SwitchFields {
     provider: Option<String>,
     persona: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct HistoryFields {
+#[derive(Deserialize, ToSchema)]
+pub(super) struct HistoryFields {
     limit: Option<u64>,
 }
 

@@ -123,7 +123,7 @@ fn examples(request: &HttpRequest) -> HttpResponse {
              Ask it:\n  curl -X POST http://{host}/ -H 'Content-Type: application/json' -d '{{\"prompt\": \"如何应对压力\"}}'\n\n\
              Talk in a terminal:\n  anima chat --url ws://{host}/ws\n\n\
              Speak the protocol: connect to ws://{host}/ws and send\n  {{\"type\":\"say\",\"text\":\"你好\"}}\n\n\
-             Other paths: /v1/chat/completions, /v1/completions, /v1/embeddings and /v1/models (OpenAI), /generate (vLLM), /v1/sessions (REST), /llm_response/ and /llm_change_model/ (Linly-Talker), /healthz, /readyz, /metrics\n"
+             Other paths: /v1/chat/completions, /v1/completions, /v1/embeddings and /v1/models (OpenAI), /generate (vLLM), /v1/sessions (REST), /llm_response/ and /llm_change_model/ (Linly-Talker), /healthz, /readyz, /metrics; all of them: /docs, /openapi.json, /asyncapi.json\n"
         ))
 }
 

@@ -6,6 +6,7 @@ use serde::{
     Deserialize,
     de::{DeserializeOwned, IgnoredAny},
 };
+use utoipa::ToSchema;
 
 use super::{body::Body, error::HttpError};
 use crate::{
@@ -70,8 +71,9 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, HttpError> {
 }
 
 /// The fields that a turn has on the native surfaces.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 pub(super) struct TurnFields {
+    #[schema(value_type = Option<String>)]
     pub(super) turn: Option<TurnId>,
     pub(super) text: Option<String>,
     #[serde(default)]
@@ -89,7 +91,7 @@ pub(super) struct TurnFields {
 }
 
 /// What a turn is for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Purpose {
     /// Answer the text.

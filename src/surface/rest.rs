@@ -11,6 +11,7 @@ use futures::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::time::timeout;
+use utoipa::ToSchema;
 
 use super::{
     House,
@@ -74,9 +75,9 @@ impl Page {
 }
 
 /// What can be changed of a session.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Changes {
+pub(super) struct Changes {
     title: Option<String>,
     persona: Option<String>,
     provider: Option<String>,
@@ -215,8 +216,9 @@ async fn export(
     Ok(HttpResponse::Ok().content_type("application/jsonl; charset=utf-8").body(lines))
 }
 
-#[derive(Default, Deserialize)]
-struct InterruptCall {
+#[derive(Default, Deserialize, ToSchema)]
+pub(super) struct InterruptCall {
+    #[schema(value_type = Option<String>)]
     turn: Option<TurnId>,
     heard: Option<String>,
 }
@@ -234,8 +236,8 @@ async fn interrupt(
 }
 
 /// How a turn is taken, beside what it is.
-#[derive(Deserialize)]
-struct Manner {
+#[derive(Deserialize, ToSchema)]
+pub(super) struct Manner {
     /// `say` (default), `regenerate` or `speak`.
     #[serde(default)]
     purpose: Purpose,
@@ -270,8 +272,9 @@ async fn take_turn(
 }
 
 /// A turn told whole.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct WholeTurn {
+    #[schema(value_type = String)]
     turn: TurnId,
     replay: bool,
     /// Said only where it is `false`: the turn was answered without being kept.

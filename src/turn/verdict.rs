@@ -1,11 +1,12 @@
 //! What the check says of a sentence, as it is told and kept.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What the check says of a sentence. Each sentence of an answer that came to its end has one.
 ///
 /// What was kept by older versions has a status and reasons alone, and is read as it is.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Verdict {
     /// The sentence it is about; `None` means the whole answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,7 +47,7 @@ impl Verdict {
 }
 
 /// The outcomes of the check.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum VerdictStatus {
     /// The evidence says so.
@@ -79,7 +80,7 @@ impl VerdictStatus {
 }
 
 /// Who gave a verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum VerdictLayer {
     /// Whether there is something to check at all.
@@ -108,7 +109,7 @@ impl VerdictLayer {
 }
 
 /// What was done about a verdict.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckAction {
     /// The sentence was said as the model gave it.
@@ -125,7 +126,7 @@ pub enum CheckAction {
 }
 
 /// A place in a sentence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Span {
     /// The first character, counted from 0 in Unicode code points.
     pub start: u32,
@@ -141,7 +142,7 @@ pub struct Span {
 }
 
 /// A sentence as the evidence has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Correction {
     /// The sentence.
     pub text: String,

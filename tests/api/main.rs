@@ -16,6 +16,7 @@ mod checks;
 mod client;
 mod commands;
 mod doctor;
+mod documents;
 mod fallback;
 mod fault_table;
 mod faults;

@@ -2,6 +2,7 @@
 
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{ProviderError, TokenLogprob, ToolDelta};
 
@@ -54,7 +55,7 @@ pub enum FinishReason {
 }
 
 /// Tokens of one answer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Usage {
     /// Tokens of the prompt as the model saw it.
     pub prompt_tokens: u32,

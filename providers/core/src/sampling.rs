@@ -1,10 +1,11 @@
 //! How an answer is drawn from a model.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// How an answer is drawn from the model. An absent value leaves the choice to whoever comes
 /// next: request, persona, surface, provider, model, strongest first.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sampling {
     /// Randomness, 0 (greedy) to 2.
