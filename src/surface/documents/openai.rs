@@ -323,7 +323,6 @@ pub(super) enum EmbeddingVector {
 }
 
 #[derive(Serialize, ToSchema)]
-#[expect(clippy::struct_field_names, reason = "the names that are on the wire")]
 pub(super) struct EmbeddingUsage {
     prompt_tokens: u32,
     total_tokens: u32,
