@@ -28,6 +28,7 @@ use crate::{
         embedded::{EmbeddedOptions, EmbeddedStore},
         redis::{RedisOptions, RedisStore},
     },
+    knowledge::Shelves,
     quotas,
     registry::Registry,
     reload::{Beginning, Reloader},
@@ -87,8 +88,10 @@ impl Application {
     pub fn with_registry(settings: Settings, registry: Registry) -> anyhow::Result<Self> {
         let Ground { doors, prompts, store } = Ground::prepare(&settings)?;
         let (persona, asking) = (&settings.turn.persona, settings.turn.asking());
+        let knowledge = Shelves::open(&settings, &prompts, None);
         let lineup = Lineup::new(registry, Arc::new(prompts), persona, asking)?
-            .with_check(settings.check.clone())?;
+            .with_check(settings.check.clone())?
+            .with_knowledge(knowledge);
         let conversation = Conversation::new(lineup).with_max_turns(settings.server.max_turns);
         let gate = Arc::new(Gate::new(&settings)?);
         Self::wire(settings, doors, store, Arc::new(conversation), gate, None)

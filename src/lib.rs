@@ -24,6 +24,7 @@
 //! | [`access`] | who may call, and how much: keys, tenants, limits |
 //! | [`telemetry`] | log lines, metrics and traces |
 //! | [`registry`] | the providers by name; the only one that names concrete ones |
+//! | [`knowledge`] | what the personas know: their indexes, open and up to date |
 //! | [`reload`] | brings a changed configuration into the running service |
 //! | [`turn`] | the vocabulary of a turn, its stages, and [`turn::pipeline`], the one path of a turn |
 //! | [`quotas`] | what was used of the day's quotas, kept in the store |
@@ -51,6 +52,7 @@ pub mod convert;
 pub mod doctor;
 pub mod eval;
 pub mod history;
+pub mod knowledge;
 pub mod merge;
 pub mod pictures;
 pub mod providers;

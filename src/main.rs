@@ -14,6 +14,7 @@ use anima::{
     convert::Convert,
     doctor,
     eval::Eval,
+    knowledge::index,
     merge::Merge,
     providers, pull,
     settings::{Overrides, Settings, SettingsError, hide_secrets},
@@ -51,6 +52,8 @@ enum Command {
     Merge(Merge),
     /// Measure models and turns on data of your own.
     Eval(Eval),
+    /// Read the folders that personas know, so that they can be searched.
+    Index(Index),
     /// Show the effective configuration.
     Config(Serve),
     /// Look whether a service would run well here, and say what to do where it would not.
@@ -111,6 +114,14 @@ struct Doctor {
     serve: Serve,
 }
 
+#[derive(Args)]
+struct Index {
+    #[command(flatten)]
+    options: index::Options,
+    #[command(flatten)]
+    serve: Serve,
+}
+
 impl Serve {
     fn settings(&self) -> Result<Settings, SettingsError> {
         let overrides = Overrides { host: self.host, port: self.port, data: self.data.clone() };
@@ -127,6 +138,9 @@ fn main() -> ExitCode {
         Some(Command::Convert(options)) => options.run(),
         Some(Command::Merge(options)) => options.run(),
         Some(Command::Eval(options)) => run(options.run()),
+        Some(Command::Index(Index { options, serve })) => {
+            run(async { index::run(&options, &serve.settings()?).await })
+        }
         Some(Command::Config(options)) => show(&options),
         Some(Command::Doctor(Doctor { options, serve })) => {
             run(doctor::run(&options, serve.settings()))

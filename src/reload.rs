@@ -20,6 +20,7 @@ use utoipa::ToSchema;
 
 use crate::{
     access::Gate,
+    knowledge::Shelves,
     registry::{Coming, Difference, Pool, RegistryError, load, retire},
     settings::{AskSettings, Settings, SettingsError},
     turn::{
@@ -114,12 +115,15 @@ impl Beginning {
     /// # Errors
     /// When one cannot be used, or a persona names one that is not there.
     pub(crate) async fn load(settings: &Settings, prompts: Prompts) -> Result<Self, ReloadError> {
+        // They open while models are loaded.
+        let knowledge = Shelves::open(settings, &prompts, None);
         let mut pool = Pool::fill(settings).await?;
         let default = settings.default_provider();
         let registry = pool.registry(&Pool::default(), settings, default, default);
         let (persona, asking) = (&settings.turn.persona, settings.turn.asking());
         let lineup = Lineup::new(registry, Arc::new(prompts), persona, asking)?
-            .with_check(settings.check.clone())?;
+            .with_check(settings.check.clone())?
+            .with_knowledge(knowledge);
         let prompts = files::content_of(&settings.resolve(&settings.turn.prompts));
         let (started, settings) = (settings.clone(), settings.clone());
         let state = State { settings, started, pool, prompts, switched: None };
@@ -186,8 +190,10 @@ impl Reloader {
         let registry = pool.registry(&state.pool, &settings, &wanted, current);
         let default = registry.default_name().to_owned();
         let asking = settings.turn.asking();
+        let knowledge = Shelves::open(&settings, &prompts, Some(lineup.knowledge()));
         let next = Lineup::new(registry, Arc::new(prompts), &settings.turn.persona, asking)?
-            .with_check(settings.check.clone())?;
+            .with_check(settings.check.clone())?
+            .with_knowledge(knowledge);
         let report = Report {
             changed: !difference.is_none()
                 || content != state.prompts
@@ -330,7 +336,9 @@ fn is_different(before: &Settings, after: &Settings) -> bool {
         });
         (turn.asking(), turn.fallback.clone(), turn.persona.clone(), providers.collect())
     };
-    asked(before) != asked(after) || before.check != after.check
+    asked(before) != asked(after)
+        || before.check != after.check
+        || before.knowledge != after.knowledge
 }
 
 fn tell(report: &Report) {

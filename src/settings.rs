@@ -9,6 +9,7 @@ mod avatars;
 mod check;
 mod error;
 mod history;
+mod knowledge;
 pub(crate) mod secret;
 mod surfaces;
 mod telemetry;
@@ -33,6 +34,7 @@ pub use check::{CheckSettings, SameEngine};
 pub use error::SettingsError;
 pub(crate) use error::{unknown_name, without_values};
 pub use history::{HistorySettings, RedisSettings, RedisUrl, StoreKind, WhenUnavailable};
+pub use knowledge::{FIXED_ANSWERS, KnowledgeSettings};
 pub use secret::hide as hide_secrets;
 pub(crate) use secret::reveal as reveal_secret;
 pub use surfaces::{ImageSettings, OpenAiSurfaceSettings, PictureSources};
@@ -59,6 +61,9 @@ pub struct Settings {
     /// Who helps to check what is answered.
     #[serde(default)]
     pub check: CheckSettings,
+    /// What the personas know.
+    #[serde(default)]
+    pub knowledge: KnowledgeSettings,
     /// The providers by name.
     pub providers: BTreeMap<String, ProviderSettings>,
     /// The software of avatars.
@@ -375,6 +380,7 @@ impl Settings {
         self.server.images.validate()?;
         self.history.validate()?;
         self.avatars.validate()?;
+        self.knowledge.validate()?;
         if !(0.0..=1.0).contains(&self.turn.retry.share) {
             return refuse("turn.retry.share", "must be from 0.0 to 1.0".to_owned());
         }
@@ -386,6 +392,10 @@ impl Settings {
         let mut names: BTreeMap<&str, &str> = BTreeMap::new();
         for (name, provider) in self.enabled_providers() {
             for known_as in iter::once(name).chain(&provider.aliases) {
+                if known_as == FIXED_ANSWERS {
+                    let message = format!("the name {known_as} is that of fixed answers");
+                    return refuse(&format!("providers.{name}"), message);
+                }
                 if let Some(other) = names.insert(known_as, name) {
                     return refuse(
                         &format!("providers.{name}"),
@@ -444,6 +454,7 @@ mod tests {
         assert_eq!(settings.server.port, 7871);
         assert!(settings.server.host.is_loopback());
         assert_eq!(settings.turn.asking(), AskSettings::default());
+        assert_eq!(settings.knowledge, KnowledgeSettings::default());
     }
 
     #[test]

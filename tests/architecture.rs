@@ -124,6 +124,12 @@ const RULES: &[Rule] = &[
         because: "the converter knows neither the engine nor the service",
     },
     Rule {
+        within: "knowledge",
+        except: &["knowledge/tests", "knowledge/benches"],
+        forbidden: &["actix", "anima::", "anima_provider", "anima_check", "tokio", "reqwest"],
+        because: "what documents say needs neither a service nor a model",
+    },
+    Rule {
         within: "providers/remote",
         except: &[],
         forbidden: &["mistralrs", "actix", "anima::", "anima_local", "env::var", "fs::read"],
@@ -159,7 +165,7 @@ fn belongs(file: &str, place: &str) -> bool {
 fn dependencies_point_one_way() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut all = Vec::new();
-    for folder in ["src", "providers", "convert"] {
+    for folder in ["src", "providers", "convert", "knowledge"] {
         files(&root.join(folder), &mut all);
     }
     let mut broken = Vec::new();
@@ -198,6 +204,7 @@ fn every_file_says_what_it_is_for() {
         "src",
         "benches",
         "convert",
+        "knowledge",
         "providers/core/src",
         "providers/local/src",
         "providers/remote",

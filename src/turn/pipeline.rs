@@ -1,7 +1,7 @@
 //! The one path of a turn.
 //!
 //! ```text
-//! registry.pick ─▶ prompt (persona, style, knowledge, history that fits) ─▶ provider.generate
+//! knowledge ─▶ registry.pick ─▶ prompt (persona, style, knowledge, history that fits) ─▶ provider.generate
 //!   ─▶ think ─▶ cut ─▶ emotion ─▶ filter ─▶ sentence ─▶ brevity ─▶ check ─▶ speech ─▶ Finished | Failed
 //! ```
 //!
@@ -20,6 +20,7 @@ mod failure;
 mod lineup;
 mod relay;
 mod request;
+mod retrieval;
 
 use std::{
     future::pending,
@@ -47,6 +48,7 @@ use admission::Admission;
 use ask::Asking;
 use budget::Budget;
 use errand::Errand;
+use retrieval::{Retrieved, speak_fixed};
 
 pub use admission::{Place, come_back_ms};
 pub use embed::Embedded;
@@ -176,7 +178,7 @@ impl Conversation {
 
     /// The same as a part of `span`, where something was done for the turn before.
     pub fn run_within(self: &Arc<Self>, span: Span, job: Job, place: Place) -> TurnStream {
-        self.start(Errand::Turn(Box::new(job)), place, span, &self.runtime)
+        self.start(Errand::Turn { job: Box::new(job), known: None }, place, span, &self.runtime)
     }
 
     fn start(
@@ -189,7 +191,7 @@ impl Conversation {
         let (sender, events) = mpsc::channel(QUEUE);
         let conversation = Arc::clone(self);
         let task = async move {
-            let end = conversation.answer(&errand, &sender).await;
+            let end = conversation.answer(errand, &sender).await;
             if let TurnEvent::Finished(outcome) = &end {
                 place.charge(cost(outcome));
             }
@@ -257,17 +259,13 @@ impl Conversation {
         Ok(persona.limit.or(lineup.style(turn, persona)?.limit))
     }
 
-    async fn answer(&self, errand: &Errand, events: &mpsc::Sender<Vec<TurnEvent>>) -> TurnEvent {
+    async fn answer(&self, mut errand: Errand, events: &mpsc::Sender<Vec<TurnEvent>>) -> TurnEvent {
         let began = Instant::now();
         let result = if let Some(text) = errand.words() {
-            let stages = Stages::for_speech().without(self.lineup().words_of(errand));
+            let stages = Stages::for_speech().without(self.lineup().words_of(&errand));
             Ok(speak(stages, text.as_str(), began, events).await)
         } else {
-            let lineup = self.lineup();
-            match Asking::new(&lineup, &self.budget, errand, began, events) {
-                Ok(asking) => asking.run().await,
-                Err(error) => Err(error),
-            }
+            self.find(&mut errand, began, events).await
         };
         match result {
             Ok(outcome) => {
@@ -280,6 +278,24 @@ impl Conversation {
                 TurnEvent::Failed(error)
             }
         }
+    }
+
+    /// Finds an answer: a fixed one of the persona's, or a provider's.
+    async fn find(
+        &self,
+        errand: &mut Errand,
+        began: Instant,
+        events: &mpsc::Sender<Vec<TurnEvent>>,
+    ) -> Result<Outcome, TurnError> {
+        let lineup = self.lineup();
+        match lineup.retrieve(errand).await? {
+            Retrieved::Answer(answer) => {
+                let stages = Stages::for_speech().without(lineup.words_of(errand));
+                return Ok(speak_fixed(&answer, stages, errand.id(), began, events).await);
+            }
+            Retrieved::Passages(passages) => errand.rest_on(passages),
+        }
+        Asking::new(&lineup, &self.budget, errand, began, events)?.run().await
     }
 }
 

@@ -13,7 +13,7 @@ use thiserror::Error;
 
 pub use library::{Persona, PersonaLanguage, Prompts, Style, StyleInput};
 
-use super::{Earlier, Emotion};
+use super::{Earlier, Emotion, knowledge::Passage};
 
 /// Encloses a person's words while a template is rendered; noncharacters of Unicode, taken out of
 /// the words themselves.
@@ -80,8 +80,8 @@ pub struct Ingredients<'a> {
     pub style: &'a Style,
     /// Earlier exchanges, oldest first.
     pub earlier: &'a [Earlier],
-    /// Facts to rest on.
-    pub knowledge: &'a [String],
+    /// What the answer may rest on, the most important first.
+    pub knowledge: &'a [Passage],
     /// The person's words.
     pub said: &'a str,
     /// What the person showed.
@@ -148,7 +148,11 @@ impl Ingredients<'_> {
             .iter()
             .map(|exchange| context! { said => said(&exchange.said), heard => said(&exchange.heard) })
             .collect();
-        let knowledge: Vec<_> = self.knowledge.iter().map(|fact| said(fact)).collect();
+        let knowledge: Vec<_> = self
+            .knowledge
+            .iter()
+            .map(|it| context! { source => said(&it.fenced_source()), text => said(&it.fenced()) })
+            .collect();
         let emotions: Vec<_> = if self.persona.emotions {
             Emotion::TAUGHT.iter().map(|emotion| format!("[{}]", emotion.tag())).collect()
         } else {

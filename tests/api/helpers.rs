@@ -163,7 +163,10 @@ pub(crate) fn settings(folder: &Path) -> Settings {
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
     let overrides =
         Overrides { port: Some(0), data: Some(folder.to_owned()), ..Overrides::default() };
-    Settings::load(&config, "local", &overrides).unwrap()
+    let mut settings = Settings::load(&config, "local", &overrides).unwrap();
+    // A test that is not about what personas know is not to wait for it, or be answered by it.
+    settings.knowledge.enabled = false;
+    settings
 }
 
 /// Settings by which nobody is left alone and nothing is repeated: each turn asks each provider once.

@@ -27,6 +27,7 @@ mod heard;
 mod helpers;
 mod identity;
 mod json_socket;
+mod knowledge;
 mod limits;
 mod linly;
 mod needs_redis;

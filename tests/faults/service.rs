@@ -51,6 +51,7 @@ impl House {
         set("turn", "prompts", root.join("prompts").display().to_string().into());
         set("turn", "persona", "companion".into());
         set("turn", "provider", "book".into());
+        set("knowledge", "enabled", false.into());
         set("telemetry", "log", "warn".into());
         let providers = toml::toml! {
             [book]

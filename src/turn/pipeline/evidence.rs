@@ -5,7 +5,7 @@ use anima_check::{Triage, sentences, triage};
 use super::Job;
 use crate::turn::{
     check::Grounds,
-    knowledge::Passage,
+    knowledge::{Passage, brought},
     prompt::{Language, Persona},
 };
 
@@ -21,14 +21,13 @@ pub(super) fn grounds(persona: &Persona, job: &Job, retrieved: Option<&[Passage]
     // That knowledge was searched and nothing was found means something, too.
     let grounded = !knowledge.is_empty() || retrieved.is_some();
     let retrieved = retrieved.unwrap_or_default();
-    let brought = knowledge.iter().enumerate().map(|(number, text)| Passage {
-        source: format!("caller:{}", number + 1),
-        text: text.clone(),
-    });
     let language: Language = persona.language.resolve(said);
     let facts = Passage { source: "persona".to_owned(), text: persona.system(language).to_owned() };
-    let passages =
-        brought.chain(retrieved.iter().cloned()).chain([facts]).chain(conversation(job)).collect();
+    let passages = brought(knowledge)
+        .chain(retrieved.iter().cloned())
+        .chain([facts])
+        .chain(conversation(job))
+        .collect();
     Grounds::new(persona.check, said, passages, grounded)
 }
 

@@ -7,6 +7,7 @@ use tracing::warn;
 use super::checking::Gates;
 use crate::{
     history::SessionSettings,
+    knowledge::Shelves,
     registry::{Entry, Registry},
     settings::{AskSettings, CheckSettings},
     turn::{
@@ -23,6 +24,7 @@ pub struct Lineup {
     asking: AskSettings,
     check: CheckSettings,
     gates: Gates,
+    knowledge: Arc<Shelves>,
 }
 
 impl Lineup {
@@ -47,7 +49,8 @@ impl Lineup {
         }
         let default_persona = persona.to_owned();
         let (check, gates) = (CheckSettings::default(), Gates::default());
-        Ok(Self { registry, prompts, default_persona, asking, check, gates })
+        let knowledge = Arc::default();
+        Ok(Self { registry, prompts, default_persona, asking, check, gates, knowledge })
     }
 
     /// The same with these settings of the check.
@@ -65,6 +68,12 @@ impl Lineup {
         Ok(Self { check, ..self })
     }
 
+    /// The same with what the personas know.
+    #[must_use]
+    pub fn with_knowledge(self, knowledge: Shelves) -> Self {
+        Self { knowledge: Arc::new(knowledge), ..self }
+    }
+
     /// The same with other providers.
     pub(crate) fn with_registry(&self, registry: Registry) -> Self {
         Self {
@@ -74,6 +83,7 @@ impl Lineup {
             asking: self.asking,
             check: self.check.clone(),
             gates: self.gates.clone(),
+            knowledge: Arc::clone(&self.knowledge),
         }
     }
 
@@ -85,6 +95,11 @@ impl Lineup {
     /// The personas and styles.
     pub fn prompts(&self) -> &Prompts {
         &self.prompts
+    }
+
+    /// What the personas know.
+    pub fn knowledge(&self) -> &Shelves {
+        &self.knowledge
     }
 
     /// How often providers are asked.

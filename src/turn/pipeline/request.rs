@@ -1,4 +1,5 @@
-//! What a provider is asked: the prompt, with as much of the history as its context holds.
+//! What a provider is asked: the prompt, with as much of the history and of what is known as its
+//! context holds.
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use crate::{
         Task, TurnError, TurnErrorCode,
         check::{Check, Grounds},
         filter::Words,
+        knowledge::{Passage, brought},
         prompt::{Ingredients, Persona, Style},
         stages::Stages,
     },
@@ -35,7 +37,7 @@ impl Lineup {
     /// Those who are asked.
     pub(super) fn asked(&self, errand: &Errand) -> Result<Vec<Entry>, TurnError> {
         match errand {
-            Errand::Turn(job) => {
+            Errand::Turn { job, .. } => {
                 let persona = self.persona(&job.turn, &job.settings)?;
                 self.candidates(&job.turn, &job.settings, persona)
             }
@@ -45,11 +47,10 @@ impl Lineup {
 
     /// What the answers are held against, gathered once a turn; `None` where nothing is checked.
     pub(super) fn grounds(&self, errand: &Errand) -> Result<Option<Arc<Grounds>>, TurnError> {
-        let Errand::Turn(job) = errand else { return Ok(None) };
+        let Errand::Turn { job, known } = errand else { return Ok(None) };
         let persona = self.persona(&job.turn, &job.settings)?;
         let checked = !persona.check.is_off();
-        // What a persona's own knowledge has is handed in here, once it has some.
-        Ok(checked.then(|| Arc::new(evidence::grounds(persona, job, None))))
+        Ok(checked.then(|| Arc::new(evidence::grounds(persona, job, known.as_deref()))))
     }
 
     /// The request that is made to a provider, and what its answer goes through.
@@ -59,13 +60,13 @@ impl Lineup {
         entry: &Entry,
         grounds: Option<&Arc<Grounds>>,
     ) -> Result<Prepared, TurnError> {
-        let job = match errand {
-            Errand::Turn(job) => job,
+        let (job, known) = match errand {
+            Errand::Turn { job, known } => (job, known.as_deref().unwrap_or_default()),
             Errand::Relay(relay) => return relay.prepare(entry),
         };
         let persona = self.persona(&job.turn, &job.settings)?;
         let style = self.style(&job.turn, persona)?;
-        let (request, limit) = self.request(job, persona, style, entry)?;
+        let (request, limit) = self.request(job, known, persona, style, entry)?;
         if entry.provider.capabilities().verbatim {
             let stages = Stages::for_speech().without(persona.words());
             return Ok(Prepared { request, stages, checking: Checking::none() });
@@ -73,7 +74,8 @@ impl Lineup {
         let checking = match grounds {
             Some(grounds) => {
                 let unknown = !grounds.is_grounded();
-                let sampler = if unknown { self.sampler(job, entry, &request) } else { None };
+                let sampler =
+                    if unknown { self.sampler(job, known, entry, &request) } else { None };
                 Checking::new(self, entry, &job.lane, sampler)
             }
             None => Checking::none(),
@@ -86,13 +88,19 @@ impl Lineup {
 
     /// The words that whoever speaks a text does not say.
     pub(super) fn words_of(&self, errand: &Errand) -> Option<&Words> {
-        let Errand::Turn(job) = errand else { return None };
+        let Errand::Turn { job, .. } = errand else { return None };
         self.persona(&job.turn, &job.settings).ok()?.words()
     }
 
     /// Who gives further answers where nothing is known, and what it is asked. A local engine is not:
     /// other turns would wait for it.
-    fn sampler(&self, job: &Job, entry: &Entry, request: &Request) -> Option<(Entry, Request)> {
+    fn sampler(
+        &self,
+        job: &Job,
+        known: &[Passage],
+        entry: &Entry,
+        request: &Request,
+    ) -> Option<(Entry, Request)> {
         let settings = self.check();
         if settings.samples == 0 {
             return None;
@@ -103,7 +111,7 @@ impl Lineup {
                 let from = self.registry().pick(Some(name)).ok()?.into_iter().next()?;
                 let persona = self.persona(&job.turn, &job.settings).ok()?;
                 let style = self.style(&job.turn, persona).ok()?;
-                let (request, _) = self.request(job, persona, style, &from).ok()?;
+                let (request, _) = self.request(job, known, persona, style, &from).ok()?;
                 (from, request)
             }
         };
@@ -112,11 +120,12 @@ impl Lineup {
         (!from.health.is_local()).then_some((from, request))
     }
 
-    /// The request to a provider, with as much of the history as its context holds, and the limit
-    /// of the answer's length.
+    /// The request to a provider, with as much of the history and then of the passages as its context
+    /// holds, and the limit of the answer's length.
     fn request(
         &self,
         job: &Job,
+        known: &[Passage],
         persona: &Persona,
         style: &Style,
         entry: &Entry,
@@ -131,15 +140,12 @@ impl Lineup {
         }
         // Whoever gives words back is asked about these alone: a prompt may join them with older ones.
         let mut earlier = if capabilities.verbatim { &[] } else { job.earlier.as_slice() };
+        let brought = brought(&job.turn.context.knowledge);
+        let passages: Vec<Passage> = brought.chain(known.iter().cloned()).collect();
+        let mut knowledge = passages.as_slice();
         loop {
-            let ingredients = Ingredients {
-                persona,
-                style,
-                earlier,
-                knowledge: &job.turn.context.knowledge,
-                said: said.as_str(),
-                images,
-            };
+            let ingredients =
+                Ingredients { persona, style, earlier, knowledge, said: said.as_str(), images };
             let prompt = ingredients.prompt(self.prompts(), capabilities)?;
             let choice = &job.turn.choice;
             let sampling =
@@ -152,8 +158,10 @@ impl Lineup {
                 (Some(tokens), Some(context)) => tokens + reserved.min(context / 2) <= context,
                 _ => true,
             };
-            match earlier {
-                [_, rest @ ..] if !fits => earlier = rest,
+            match (earlier, knowledge) {
+                ([_, rest @ ..], _) if !fits => earlier = rest,
+                // The caller's come first, and are the last to go.
+                (_, [rest @ .., _]) if !fits => knowledge = rest,
                 _ => return Ok((request, ingredients.limit())),
             }
         }

@@ -10,7 +10,7 @@ use anima_provider::{Capabilities, Sampling};
 use minijinja::{Environment, UndefinedBehavior, path_loader};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{Earlier, Emotion, Ingredients, Language, PromptError};
+use super::{Earlier, Emotion, Ingredients, Language, Passage, PromptError};
 use crate::{
     settings::unknown_name,
     turn::{
@@ -116,6 +116,12 @@ pub struct Persona {
     /// How the answer is drawn.
     #[serde(default)]
     pub sampling: Sampling,
+    /// The folders that it knows; relative ones start from the prompts folder.
+    #[serde(default)]
+    pub knowledge: Vec<PathBuf>,
+    /// Whether a listed question is answered directly, without a model.
+    #[serde(default = "yes")]
+    pub direct_answers: bool,
     /// Words that it does not say.
     #[serde(default)]
     pub filter: Option<FilterSettings>,
@@ -127,6 +133,10 @@ pub struct Persona {
     pub check: Rule,
     /// Who it is, as the model is told.
     pub system: SystemText,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Which words a persona does not say, and what is done about them.
@@ -300,7 +310,7 @@ impl Prompts {
             Capabilities { chat: true, text: true, images: true, ..Capabilities::default() };
         let earlier =
             [Earlier { said: "a".to_owned(), heard: "b".to_owned(), emotion: Some(Emotion::Joy) }];
-        let knowledge = ["c".to_owned()];
+        let knowledge = [Passage { source: "c".to_owned(), text: "d".to_owned() }];
         for persona in self.personas.values() {
             self.style(&persona.style)?;
             for style in self.styles.values() {
@@ -338,6 +348,9 @@ fn read_personas(prompts: &Path) -> Result<BTreeMap<String, Persona>, PromptErro
             return Err(file_error(&path, format!("sampling.{key} must be {range}")));
         }
         persona.read_words(prompts)?;
+        for path in &mut persona.knowledge {
+            *path = prompts.join(&*path);
+        }
         personas.insert(persona.name.clone(), persona);
     }
     Ok(personas)
