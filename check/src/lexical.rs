@@ -61,7 +61,7 @@ pub struct Measured {
 #[derive(Debug, Clone)]
 pub struct Lexical {
     profiles: BTreeMap<Form, Ready>,
-    trained_on: Vec<String>,
+    seen: Vec<String>,
 }
 
 impl Lexical {
@@ -78,18 +78,18 @@ impl Lexical {
     /// # Errors
     /// When the weights are for other features than this version computes.
     pub fn with(weights: &Weights) -> Result<Self, WeightsError> {
-        Ok(Self { profiles: weights.ready()?, trained_on: weights.trained_on.clone() })
+        Ok(Self { profiles: weights.ready()?, seen: weights.seen.clone() })
     }
 
     /// The check without weights, for which everything is as likely as not. What trains the first
     /// weights of a version begins with it.
     pub fn untrained() -> Self {
-        Self { profiles: BTreeMap::new(), trained_on: Vec::new() }
+        Self { profiles: BTreeMap::new(), seen: Vec::new() }
     }
 
-    /// The sets that the weights were trained on.
-    pub fn trained_on(&self) -> &[String] {
-        &self.trained_on
+    /// Fingerprints of some of the rows that the weights were trained on.
+    pub fn seen(&self) -> &[String] {
+        &self.seen
     }
 
     /// The probability at which one threshold decides for this form.

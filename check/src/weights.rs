@@ -59,6 +59,10 @@ pub struct Profile {
 pub struct Weights {
     /// The sets that they were trained on.
     pub trained_on: Vec<String>,
+    /// Fingerprints of some of the rows that they were trained on, by which the same rows are known
+    /// again under any name.
+    #[serde(default)]
+    pub seen: Vec<String>,
     /// The weights of each form.
     pub profiles: BTreeMap<Form, Profile>,
 }

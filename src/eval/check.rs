@@ -1,5 +1,6 @@
 //! `anima eval check`: measures the hallucination check on sets of answers with labels.
 
+mod fingerprint;
 mod harm;
 mod items;
 mod keywords;
@@ -28,6 +29,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::{signal::ctrl_c, task::spawn_blocking};
 
 use self::{
+    fingerprint::{fingerprints, has_seen},
     harm::Harm,
     items::{Item, form_of, items, statement},
     keywords::keywords,
@@ -179,7 +181,9 @@ fn write_weights(
     let rows_of = |name: &str| sets.get(name).map_or(&[][..], |set| set.rows.as_slice());
     let statements: Vec<Item> =
         TRAINING_SETS.into_iter().flat_map(|name| rows_of(name).iter().map(statement)).collect();
-    let weights = train(training, &statements, &keywords(rows_of("cmrc_zh")));
+    let mut weights = train(training, &statements, &keywords(rows_of("cmrc_zh")));
+    let rows = TRAINING_SETS.into_iter().flat_map(rows_of);
+    weights.seen = fingerprints(rows).into_iter().collect();
     let json = serde_json::to_string_pretty(&weights)? + "\n";
     fs::write(file, json).with_context(|| format!("cannot write {}", file.display()))
 }
@@ -232,15 +236,17 @@ impl Scoring {
         if set.items.is_empty() {
             return SetReport { n: set.rows.len(), ..measure_set(name, Scorer::NotScored, &[]) };
         }
-        let trained_on = self.lexical.trained_on().iter().any(|trained| trained == name)
-            && self.training.contains_key(name);
-        let (by, scored) = if trained_on {
-            (Scorer::CrossValidated, self.unseen(name))
-        } else {
-            (Scorer::AsTheyAre, self.as_they_are(&set.items))
+        let by = match has_seen(self.lexical.seen(), &set.rows) {
+            true if self.training.contains_key(name) => Scorer::CrossValidated,
+            true => Scorer::Trained,
+            false => Scorer::AsTheyAre,
+        };
+        let scored = match by {
+            Scorer::CrossValidated => self.unseen(name),
+            _ => self.as_they_are(&set.items),
         };
         let mut report = measure_set(name, by, &scored);
-        if !trained_on {
+        if by == Scorer::AsTheyAre {
             report.refitted = refitted(&set.items, self.with_triage);
             let sentences = self.sentences(&set.items);
             report.sentences = measure_sentences(&sentences);

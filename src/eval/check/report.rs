@@ -34,6 +34,8 @@ pub enum Scorer {
     CrossValidated,
     /// The weights as they are; they have not seen the set.
     AsTheyAre,
+    /// The weights as they are, which have seen the set under another name: better than they are.
+    Trained,
     /// Nothing: there is no evidence that it could be held against.
     NotScored,
 }
@@ -320,7 +322,7 @@ impl Report {
             out,
             "\nAUROC of length alone and of \"not word for word in the evidence\" stand beside. F1, balanced accuracy and\n\
              accuracy are at the threshold that was frozen with the weights. Sets that the weights were trained on are\n\
-             scored by weights of the other nine tenths, split by document."
+             known by their rows, and scored by weights of the other nine tenths, split by document."
         )?;
         if self.interrupted {
             writeln!(
@@ -341,10 +343,10 @@ impl SetReport {
         if self.scored_by == Scorer::NotScored {
             return writeln!(out, "{:<18}{:>6}  no evidence: not scored", self.name, self.n);
         }
-        let weights = if self.scored_by == Scorer::CrossValidated {
-            "cross-validated"
-        } else {
-            "as they are"
+        let weights = match self.scored_by {
+            Scorer::CrossValidated => "cross-validated",
+            Scorer::Trained => "trained on it",
+            Scorer::AsTheyAre | Scorer::NotScored => "as they are",
         };
         let range = self.auroc_interval.map_or_else(String::new, |(a, b)| format!("{a:.3}–{b:.3}"));
         let cost = |at: fn(&Cost) -> f64| {

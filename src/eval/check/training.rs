@@ -108,7 +108,7 @@ pub(super) fn train(
             )
         })
         .collect();
-    Weights { trained_on: TRAINING_SETS.map(str::to_owned).to_vec(), profiles }
+    Weights { trained_on: TRAINING_SETS.map(str::to_owned).to_vec(), seen: Vec::new(), profiles }
 }
 
 /// The lower bound, the threshold and the upper bound, from scores of unseen items.
