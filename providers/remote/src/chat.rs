@@ -1,11 +1,13 @@
 //! Chat completions: what goes into a body; what comes back is read in [`ChatReader`].
 
 mod calls;
+mod chunk;
 mod reader;
 
 use anima_provider::{Input, Message, Output, Request, Tool, ToolCall, ToolChoice};
 use serde_json::{Map, Value, json};
 
+pub(crate) use chunk::no_json;
 pub(crate) use reader::ChatReader;
 
 /// The messages of a conversation. `picture` writes a `data:` URL as the server wants it.

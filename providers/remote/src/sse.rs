@@ -14,19 +14,27 @@ pub(crate) struct EventReader {
 
 impl EventReader {
     /// The data of the events that end within `bytes`.
-    pub(crate) fn push(&mut self, bytes: &[u8]) -> Vec<String> {
+    pub(crate) fn push(&mut self, mut bytes: &[u8]) -> Vec<String> {
         let mut events = Vec::new();
-        for byte in bytes {
-            let after_return = std::mem::replace(&mut self.returned, *byte == b'\r');
-            match byte {
-                b'\n' if after_return => {}
-                b'\n' | b'\r' => {
-                    let line = std::mem::take(&mut self.line);
-                    events.extend(self.line(&String::from_utf8_lossy(&line)));
-                }
-                byte => self.line.push(*byte),
+        while let Some(end) = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
+            let (piece, rest) = (&bytes[..end], &bytes[end + 1..]);
+            // A line feed right behind a carriage return ends nothing.
+            let ended_already = end == 0 && bytes[end] == b'\n' && self.returned;
+            self.returned = bytes[end] == b'\r';
+            bytes = rest;
+            if ended_already {
+                continue;
+            }
+            if self.line.is_empty() {
+                events.extend(self.line(&String::from_utf8_lossy(piece)));
+            } else {
+                let mut line = std::mem::take(&mut self.line);
+                line.extend_from_slice(piece);
+                events.extend(self.line(&String::from_utf8_lossy(&line)));
             }
         }
+        self.returned &= bytes.is_empty();
+        self.line.extend_from_slice(bytes);
         events
     }
 

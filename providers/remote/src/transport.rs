@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use crate::{
     body::{Guarded, Watch},
-    chat::ChatReader,
+    chat::{ChatReader, no_json},
     secret::Blotter,
     sse::EventReader,
     wire::{self, Answer},
@@ -141,8 +141,7 @@ impl ChatAnswer {
             return Err(self.broken());
         }
         for data in self.events.push(line) {
-            let frame: Value = serde_json::from_str(&data).map_err(|error| no_json(&error))?;
-            self.ready.extend(self.reader.read(&frame, &self.blotter)?);
+            self.ready.extend(self.reader.read(&data, &self.blotter)?);
         }
         Ok(())
     }
@@ -168,7 +167,8 @@ impl ChatAnswer {
     }
 
     pub(crate) fn into_stream(self) -> EventStream {
-        stream::unfold(self, |mut answer| async move {
+        // It goes from hand to hand with every event.
+        stream::unfold(Box::new(self), |mut answer| async move {
             answer.next().await.map(|event| (event, answer))
         })
         .boxed()
@@ -189,11 +189,6 @@ pub(crate) fn ours(error: OpenAIError, watch: &Watch) -> ProviderError {
             .unwrap_or_else(|| ProviderError::Protocol("it sent no stream of events".into())),
         _ => ProviderError::Protocol("the request could not be made".into()),
     }
-}
-
-/// Where in a text the JSON is wrong, which repeats none of it.
-fn no_json(error: &serde_json::Error) -> ProviderError {
-    ProviderError::Protocol(format!("no JSON at column {}", error.column()).into())
 }
 
 /// Sends a request, and gives the body of its response only where that is a stream of events.

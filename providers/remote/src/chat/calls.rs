@@ -18,18 +18,18 @@ impl Calls {
         !self.calls.is_empty()
     }
 
-    /// The pieces that a message, or a piece of one, holds.
-    pub(super) fn read(&mut self, said: &Value) -> Vec<ToolDelta> {
+    /// The pieces that a message, or a piece of one, holds: `several` under the name of today, and
+    /// the `single` one that servers had before there could be more.
+    pub(super) fn read(&mut self, several: &Value, single: &Value) -> Vec<ToolDelta> {
         let mut pieces = Vec::new();
-        for (place, call) in said["tool_calls"].as_array().into_iter().flatten().enumerate() {
+        for (place, call) in several.as_array().into_iter().flatten().enumerate() {
             let number = call["index"].as_u64().and_then(|index| u32::try_from(index).ok());
             // Whole messages leave the number to the place.
             let number = number.or_else(|| u32::try_from(place).ok()).unwrap_or_default();
             pieces.extend(self.piece(number, call["id"].as_str(), &call["function"]));
         }
-        // What servers had before there could be more than one.
-        if said["function_call"].is_object() {
-            pieces.extend(self.piece(0, None, &said["function_call"]));
+        if single.is_object() {
+            pieces.extend(self.piece(0, None, single));
         }
         pieces
     }
@@ -84,7 +84,8 @@ mod tests {
         ] {
             let mut calls = Calls::default();
             assert!(!calls.any());
-            assert_eq!(calls.read(&said), [expected], "{said}");
+            let pieces = calls.read(&said["tool_calls"], &said["function_call"]);
+            assert_eq!(pieces, [expected], "{said}");
             assert!(calls.any());
         }
     }
@@ -92,11 +93,11 @@ mod tests {
     #[test]
     fn a_call_is_told_once_it_has_a_name() {
         let mut calls = Calls::default();
-        let piece =
-            |function: Value| json!({ "tool_calls": [{ "index": 2, "function": function }] });
-        assert_eq!(calls.read(&json!({ "tool_calls": [{ "index": 2, "id": "a" }] })), []);
-        assert_eq!(calls.read(&piece(json!({ "name": "", "arguments": "{" }))), []);
-        let told = calls.read(&piece(json!({ "name": "f", "arguments": "}" })));
+        let mut read = |call: Value| calls.read(&json!([call]), &Value::Null);
+        assert_eq!(read(json!({ "index": 2, "id": "a" })), []);
+        let piece = |function: Value| json!({ "index": 2, "function": function });
+        assert_eq!(read(piece(json!({ "name": "", "arguments": "{" }))), []);
+        let told = read(piece(json!({ "name": "f", "arguments": "}" })));
         assert_eq!((told[0].id.as_deref(), told[0].arguments.as_str()), (Some("a"), "{}"));
     }
 }

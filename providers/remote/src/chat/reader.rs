@@ -4,8 +4,8 @@ use anima_provider::{FinishReason, ProviderError, ProviderEvent, TokenLogprob, U
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::calls::Calls;
-use crate::{failure::Failure, refusal::Refusal, secret::Blotter};
+use super::{calls::Calls, chunk::Chunk};
+use crate::{refusal::Refusal, secret::Blotter};
 
 /// Reads the chunks of one answer, or the one object of a server that does not stream.
 #[derive(Debug, Default)]
@@ -25,33 +25,28 @@ impl ChatReader {
     /// When it tells a failure, or is no chunk.
     pub(crate) fn read(
         &mut self,
-        chunk: &Value,
+        chunk: &str,
         blotter: &Blotter,
     ) -> Result<Vec<ProviderEvent>, ProviderError> {
-        if let Some(failure) = Failure::of_frame(chunk, blotter) {
-            return Err(failure.into_error());
-        }
-        if !chunk.is_object() {
-            return Err(ProviderError::Protocol("it sent a chunk that is no object".into()));
-        }
-        self.usage = usage(&chunk["usage"]).or(self.usage);
-        // Only one answer is asked for. Chunks without one tell the usage, or what a filter thought.
-        let choice = &chunk["choices"][0];
-        let said = if choice["delta"].is_object() { &choice["delta"] } else { &choice["message"] };
-        let reasoning = ["reasoning_content", "reasoning"].iter().map(|key| text(&said[*key]));
+        let mut chunk = Chunk::read(chunk, blotter)?;
+        self.usage = usage(&chunk.usage).or(self.usage);
+        let mut choice = chunk.take_choice();
+        let said = choice.take_said();
+        let reasoning = [said.reasoning_content, said.reasoning].map(text);
         let reasoning = reasoning.into_iter().find(|text| !text.is_empty());
         let mut events: Vec<_> = reasoning.map(ProviderEvent::Reasoning).into_iter().collect();
-        events.extend(logprobs(&choice["logprobs"]["content"]).map(ProviderEvent::Logprobs));
-        let text = text(&said["content"]);
+        events.extend(logprobs(&choice.logprobs["content"]).map(ProviderEvent::Logprobs));
+        let text = text(said.content);
         if !text.is_empty() {
             self.spoke = true;
             events.push(ProviderEvent::Text(text));
         }
-        events.extend(self.calls.read(said).into_iter().map(ProviderEvent::Tool));
-        if let Some(refusal) = said["refusal"].as_str() {
+        let calls = self.calls.read(&said.tool_calls, &said.function_call);
+        events.extend(calls.into_iter().map(ProviderEvent::Tool));
+        if let Some(refusal) = said.refusal.as_str() {
             self.refusal.push(refusal);
         }
-        if let Some(reason) = choice["finish_reason"].as_str() {
+        if let Some(reason) = choice.finish_reason.as_str() {
             self.reason = Some(finish_reason(reason)?);
         }
         Ok(events)
@@ -98,9 +93,9 @@ fn logprobs(tokens: &Value) -> Option<Vec<TokenLogprob>> {
 }
 
 /// A text, whether it is one or is made of parts.
-fn text(value: &Value) -> String {
+fn text(value: Value) -> String {
     match value {
-        Value::String(text) => text.clone(),
+        Value::String(text) => text,
         Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),
         _ => String::new(),
     }
@@ -137,7 +132,7 @@ mod tests {
     fn read(chunks: &[Value], done: bool) -> Result<Vec<ProviderEvent>, ProviderError> {
         let (mut reader, mut events) = (ChatReader::default(), Vec::new());
         for chunk in chunks {
-            events.extend(reader.read(chunk, &Blotter::default())?);
+            events.extend(reader.read(&chunk.to_string(), &Blotter::default())?);
         }
         events.push(reader.finish(done)?);
         Ok(events)
