@@ -1,6 +1,7 @@
 //! What is measured side by side, and how each of it is started.
 
 mod anima;
+pub(crate) mod hop;
 mod python;
 mod roll;
 

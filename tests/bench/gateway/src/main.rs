@@ -21,7 +21,7 @@ mod script;
 mod statistics;
 
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Instant,
@@ -35,7 +35,10 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use arm::{Ground, Name, Roll};
+use arm::{
+    Ground, Name, Roll,
+    hop::{self, HOP},
+};
 use lane::{Faults, cancel, latency, load};
 use machine::Pinning;
 use mock::Mock;
@@ -86,23 +89,9 @@ enum Lane {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    // Before there are threads, so that all of them run on the rig's processor.
-    let pinning = Pinning::take();
-    // One thread for the mock and all clients: what one of them does is never held up by a switch
-    // from the other. Only the pacer has its own.
-    let runtime = runtime::Builder::new_current_thread().enable_all().build();
-    let outcome = runtime.context("no runtime").and_then(|runtime| {
-        runtime.block_on(async {
-            let mut terminate = signal(SignalKind::terminate())?;
-            tokio::select! {
-                outcome = run(&arguments, pinning) => outcome,
-                // Dropping what runs ends every process that was started.
-                _ = tokio::signal::ctrl_c() => bail!("interrupted"),
-                _ = terminate.recv() => bail!("terminated"),
-            }
-        })
-    });
+    // One of the arms is this program, too.
+    let hop = env::args().nth(1).is_some_and(|first| first == HOP);
+    let outcome = if hop { hop::run(env::args().skip(2)).map(|()| true) } else { compare() };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -111,6 +100,25 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Does what the arguments say; false when a text was wrong.
+fn compare() -> anyhow::Result<bool> {
+    let arguments = Arguments::parse();
+    // Before there are threads, so that all of them run on the rig's processor.
+    let pinning = Pinning::take();
+    // One thread for the mock and all clients: what one of them does is never held up by a switch
+    // from the other. Only the pacer has its own.
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("no runtime")?.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            outcome = run(&arguments, pinning) => outcome,
+            // Dropping what runs ends every process that was started.
+            _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+            _ = terminate.recv() => bail!("terminated"),
+        }
+    })
 }
 
 /// Measures and prints; false when a text was wrong.

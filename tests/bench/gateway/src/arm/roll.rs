@@ -7,7 +7,7 @@ use std::{
 
 use clap::ValueEnum;
 
-use super::{Arm, anima, python};
+use super::{Arm, anima, hop, python};
 use crate::{
     client::Speech,
     machine::Pinning,
@@ -20,6 +20,8 @@ use crate::{
 pub(crate) enum Name {
     /// The mock itself.
     Direct,
+    /// A hop that looks at nothing.
+    Hop,
     /// Anima's chat completions: text passed through.
     Anima,
     /// `LiteLLM`'s proxy.
@@ -58,6 +60,7 @@ impl fmt::Display for Name {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(match self {
             Self::Direct => "direct",
+            Self::Hop => "a hop that looks at nothing",
             Self::Anima => "Anima, pass-through",
             Self::Litellm => "LiteLLM proxy",
             Self::Httpx => "FastAPI + httpx",
@@ -136,6 +139,9 @@ impl Roll {
                 group: None,
                 log: PathBuf::new(),
             }));
+        }
+        if name == Name::Hop {
+            return hop::start(ground, mock.address).map(Ok);
         }
         let mut redis = None;
         if name.is_turn() {
