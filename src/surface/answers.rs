@@ -1,7 +1,11 @@
 //! Answers that belong to no session, one after the other: what the calls of other servers' APIs come
 //! down to.
 
-use std::sync::Arc;
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use actix_web::web::Data;
 use anima_provider::{TokenLogprob, ToolDelta, Usage};
@@ -92,13 +96,17 @@ impl Answers {
 
     /// What the answer under way did next; its end is the last of it.
     pub(super) async fn next(&mut self) -> Vec<TurnEvent> {
-        let next = match &mut self.stream {
-            Some(stream) => stream.next().await,
-            None => None,
-        };
-        next.unwrap_or_else(|| {
-            let message = "the turn has no end";
-            vec![TurnEvent::Failed(TurnError::new(TurnErrorCode::Internal, message))]
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// The same for those who wait for other things, too.
+    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Vec<TurnEvent>> {
+        let next = self.stream.as_mut().map(|stream| stream.poll_next(context));
+        next.unwrap_or(Poll::Ready(None)).map(|events| {
+            events.unwrap_or_else(|| {
+                let message = "the turn has no end";
+                vec![TurnEvent::Failed(TurnError::new(TurnErrorCode::Internal, message))]
+            })
         })
     }
 

@@ -11,6 +11,7 @@
 mod admission;
 mod ask;
 mod attempt;
+mod bell;
 mod budget;
 mod checking;
 mod embed;
@@ -18,23 +19,19 @@ mod errand;
 mod evidence;
 mod failure;
 mod lineup;
+mod patience;
 mod relay;
 mod request;
 mod retrieval;
+mod stream;
 
-use std::{
-    future::pending,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Instant,
-};
+use std::{future::pending, sync::Arc, time::Instant};
 
 use anima_provider::LaneId;
 use arc_swap::ArcSwap;
 use tokio::{
     runtime::Handle,
     sync::mpsc,
-    task::JoinHandle,
     time::{Instant as Moment, sleep_until},
 };
 use tracing::{Instrument, Span, field::Empty, info_span, warn};
@@ -53,11 +50,9 @@ use retrieval::{Retrieved, speak_fixed};
 pub use admission::{Place, come_back_ms};
 pub use embed::Embedded;
 pub use lineup::Lineup;
+pub use patience::Patience;
 pub use relay::Relay;
-
-/// How often events may wait for the reader of a [`TurnStream`]; a full queue makes the provider
-/// wait.
-const QUEUE: usize = 64;
+pub use stream::TurnStream;
 
 /// Everything that answers.
 pub struct Conversation {
@@ -78,46 +73,6 @@ pub struct Job {
     pub settings: SessionSettings,
     /// Whose turn it is, for fair queueing.
     pub lane: LaneId,
-}
-
-/// The events of a turn from `Queued` or `Started` to its end. Dropping it stops the turn.
-///
-/// What was released together comes together, so that nobody who stops in between has a sentence
-/// without its caption.
-#[derive(Debug)]
-pub struct TurnStream {
-    events: mpsc::Receiver<Vec<TurnEvent>>,
-    task: JoinHandle<()>,
-}
-
-impl TurnStream {
-    /// The next events; a terminal one is the last, and alone.
-    pub async fn next(&mut self) -> Option<Vec<TurnEvent>> {
-        self.events.recv().await
-    }
-
-    /// The same for those who wait for several turns at once.
-    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Vec<TurnEvent>>> {
-        self.events.poll_recv(context)
-    }
-
-    /// Events that have come already.
-    pub fn try_next(&mut self) -> Option<Vec<TurnEvent>> {
-        self.events.try_recv().ok()
-    }
-
-    /// Stops the turn and waits until it has left its provider, its place in the queue included.
-    pub async fn stop(mut self) {
-        self.task.abort();
-        // The error says that it was stopped, which is what we want.
-        let _ = (&mut self.task).await;
-    }
-}
-
-impl Drop for TurnStream {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }
 
 impl Conversation {
@@ -178,27 +133,25 @@ impl Conversation {
 
     /// The same as a part of `span`, where something was done for the turn before.
     pub fn run_within(self: &Arc<Self>, span: Span, job: Job, place: Place) -> TurnStream {
-        self.start(Errand::Turn { job: Box::new(job), known: None }, place, span, &self.runtime)
+        let errand = Errand::Turn { job: Box::new(job), known: None };
+        TurnStream::spawn(&self.runtime, |events| {
+            Arc::clone(self).tell(errand, place, events).instrument(span)
+        })
     }
 
-    fn start(
-        self: &Arc<Self>,
+    /// Answers, and tells everything up to the end.
+    async fn tell(
+        self: Arc<Self>,
         errand: Errand,
         place: Place,
-        span: Span,
-        runtime: &Handle,
-    ) -> TurnStream {
-        let (sender, events) = mpsc::channel(QUEUE);
-        let conversation = Arc::clone(self);
-        let task = async move {
-            let end = conversation.answer(errand, &sender).await;
-            if let TurnEvent::Finished(outcome) = &end {
-                place.charge(cost(outcome));
-            }
-            // Nobody listens any more: the turn was given up, and its end with it.
-            let _ = sender.send(vec![end]).await;
-        };
-        TurnStream { events, task: runtime.spawn(task.instrument(span)) }
+        events: mpsc::Sender<Vec<TurnEvent>>,
+    ) {
+        let end = self.answer(errand, &events).await;
+        if let TurnEvent::Finished(outcome) = &end {
+            place.charge(cost(outcome));
+        }
+        // Nobody listens any more: the turn was given up, and its end with it.
+        let _ = events.send(vec![end]).await;
     }
 
     /// Looks whether everything that a turn names is there, before it is accepted.

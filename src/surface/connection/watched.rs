@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use actix_web::{
@@ -51,13 +51,14 @@ impl<B: MessageBody> MessageBody for Watched<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
         while self.rest.is_empty() {
-            let next = self.inner.as_mut().poll_next(context);
-            if let Some(connection) = &self.connection {
-                if next.is_pending() { connection.settle() } else { connection.owe() }
-            }
-            match ready!(next) {
-                Some(Ok(bytes)) => self.rest = bytes,
-                end => return Poll::Ready(end),
+            match self.inner.as_mut().poll_next(context) {
+                Poll::Ready(Some(Ok(bytes))) => self.rest = bytes,
+                other => {
+                    if let Some(connection) = &self.connection {
+                        if other.is_pending() { connection.settle() } else { connection.owe() }
+                    }
+                    return other;
+                }
             }
         }
         Poll::Ready(Some(Ok(self.piece())))

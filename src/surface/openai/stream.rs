@@ -1,16 +1,22 @@
 //! Answers as server-sent events.
 
-use std::{convert::Infallible, mem, time::Duration};
+use std::{
+    convert::Infallible,
+    mem,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     HttpResponse,
     web::{Bytes, Data},
 };
 use anima_provider::{TokenLogprob, ToolDelta, Usage};
-use futures::{StreamExt, stream};
+use futures::Stream;
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::{task::yield_now, time::timeout};
 
 use super::{
     super::{House, answers::Answers, checked::Checked},
@@ -19,7 +25,10 @@ use super::{
     chunk::ChunkWriter,
     finish_reason,
 };
-use crate::turn::{TurnEvent, pipeline::Place};
+use crate::turn::{
+    TurnEvent,
+    pipeline::{Patience, Place},
+};
 
 /// How long nothing may come before the caller is told that it still will. Until then a failure has
 /// its own status; after it, it is an event.
@@ -27,6 +36,10 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// Bytes after which no more is put into one piece, however much there is.
 const PIECE: usize = 16 * 1024;
+
+/// How soon after a piece the next one belongs to the same burst; models do not speak so fast. What
+/// was held up on its way comes together, and is written together.
+const BURST: Duration = Duration::from_millis(2);
 
 /// How an answer ends.
 #[derive(Clone, Copy)]
@@ -38,7 +51,7 @@ pub(super) struct End<'end> {
 }
 
 /// Writes what happens into a buffer, which is taken whenever there is something in it.
-pub(super) trait Writer: 'static {
+pub(super) trait Writer: Unpin + 'static {
     /// Begins an answer of this model.
     fn begin(&mut self, choice: u32, model: &str);
     /// A piece of the answer, with the tokens that it is made of.
@@ -87,22 +100,17 @@ pub(super) async fn tell(
 ) -> Result<HttpResponse, HttpError> {
     let request_id = call.asking.id.to_string();
     let mut answers = Answers::begin(house, call.asking, place);
-    let ready = timeout(HEARTBEAT, first(&mut answers)).await;
-    let ready = match ready {
-        Ok(first) => first?,
-        Err(_) => Vec::new(),
-    };
-    let (logprobs, checked) = (Vec::new(), Checked::default());
-    let telling = Telling { answers, writer, ready, logprobs, checked, ended: false };
-    let body = stream::unfold(telling, |mut telling| async move {
-        telling.next().await.map(|bytes| (bytes, telling))
-    });
+    let first = timeout(HEARTBEAT, first(&mut answers)).await;
+    let mut telling = Telling::new(answers, writer);
+    if let Ok(first) = first {
+        telling.tell(first?);
+    }
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream; charset=utf-8")
         .insert_header(("cache-control", "no-store"))
         .insert_header(("x-accel-buffering", "no"))
         .insert_header(("x-request-id", request_id))
-        .streaming(body.map(Ok::<_, Infallible>)))
+        .streaming(telling))
 }
 
 /// The first events that a caller gets to see something of.
@@ -121,43 +129,51 @@ async fn first(answers: &mut Answers) -> Result<Vec<TurnEvent>, HttpError> {
 struct Telling<W> {
     answers: Answers,
     writer: W,
-    /// What has come and is not written yet.
-    ready: Vec<TurnEvent>,
+    /// How long it may be silent.
+    silence: Patience,
     /// Tokens that wait for their text.
     logprobs: Vec<TokenLogprob>,
     /// What the check says of a persona's answer.
     checked: Checked,
     ended: bool,
+    /// Whether any of the answer was told.
+    speaks: bool,
+    /// When the last piece was given away that held any of the answer.
+    spoke: Option<Instant>,
+    /// Whether it was looked in vain if more of a burst has come.
+    looked: bool,
 }
 
 impl<W: Writer> Telling<W> {
-    /// The next piece: everything that is there when it is asked for. `None` after the end.
-    async fn next(&mut self) -> Option<Bytes> {
-        while self.writer.len() == 0 && !self.ended {
-            if self.ready.is_empty() {
-                match timeout(HEARTBEAT, self.answers.next()).await {
-                    Ok(events) => self.ready = events,
-                    Err(_) => self.writer.wait(),
-                }
-            }
-            loop {
-                for event in mem::take(&mut self.ready) {
-                    self.tell(event);
-                }
-                if self.ended || self.writer.len() > PIECE {
-                    break;
-                }
-                match self.answers.ready() {
-                    Some(events) => self.ready = events,
-                    None => break,
-                }
-            }
+    fn new(answers: Answers, writer: W) -> Self {
+        Self {
+            answers,
+            writer,
+            silence: Patience::default(),
+            logprobs: Vec::new(),
+            checked: Checked::default(),
+            ended: false,
+            speaks: false,
+            spoke: None,
+            looked: false,
         }
-        (self.writer.len() > 0).then(|| self.writer.take())
     }
 
-    fn tell(&mut self, event: TurnEvent) {
+    /// Writes these events, and those that have come meanwhile.
+    fn tell(&mut self, events: Vec<TurnEvent>) {
+        let mut next = Some(events);
+        while let Some(events) = next {
+            for event in events {
+                self.write(event);
+            }
+            let goes_on = !self.ended && self.writer.len() <= PIECE;
+            next = goes_on.then(|| self.answers.ready()).flatten();
+        }
+    }
+
+    fn write(&mut self, event: TurnEvent) {
         let choice = self.answers.choice;
+        self.speaks |= matches!(event, TurnEvent::Delta(_) | TurnEvent::Reasoning(_));
         match event {
             TurnEvent::Started { provider, .. } => {
                 self.writer.begin(choice, &self.answers.model(provider));
@@ -190,5 +206,57 @@ impl<W: Writer> Telling<W> {
             TurnEvent::Sentence(_) | TurnEvent::Verdict(_) => self.checked.observe(&event),
             TurnEvent::Accepted { .. } | TurnEvent::Queued { .. } | TurnEvent::Reasoning(_) => {}
         }
+    }
+
+    /// Whether to look once more, after everybody else, before what is there is given away: it
+    /// belongs to a burst. The first words of an answer wait for nothing.
+    fn looks_again(&mut self) -> bool {
+        let bursts = || self.spoke.is_some_and(|spoke| spoke.elapsed() < BURST);
+        let looks = !self.looked && bursts();
+        self.looked = looks;
+        looks
+    }
+
+    /// What is there; `None` when that is nothing.
+    fn take(&mut self) -> Option<Bytes> {
+        if self.writer.len() == 0 {
+            return None;
+        }
+        if self.speaks {
+            self.spoke = Some(Instant::now());
+        }
+        self.looked = false;
+        Some(self.writer.take())
+    }
+}
+
+impl<W: Writer> Stream for Telling<W> {
+    type Item = Result<Bytes, Infallible>;
+
+    /// The next piece: everything that is there when it is asked for. `None` after the end.
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let telling = self.get_mut();
+        while !telling.ended && telling.writer.len() <= PIECE {
+            telling.silence.begin(HEARTBEAT);
+            match telling.answers.poll_next(context) {
+                Poll::Ready(events) => {
+                    telling.tell(events);
+                    telling.looked = false;
+                }
+                Poll::Pending if telling.writer.len() == 0 => {
+                    ready!(telling.silence.poll_runs_out(context));
+                    telling.writer.wait();
+                }
+                Poll::Pending if telling.looks_again() => {
+                    // It wakes this task when all others have had their turn, the connection to
+                    // the model among them.
+                    let _ = pin!(yield_now()).poll(context);
+                    return Poll::Pending;
+                }
+                Poll::Pending => break,
+            }
+            telling.silence.end();
+        }
+        Poll::Ready(telling.take().map(Ok))
     }
 }

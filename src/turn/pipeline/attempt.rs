@@ -9,17 +9,14 @@ use std::{
 
 use anima_provider::{EventStream, FinishReason, ProviderError, ProviderEvent, Usage};
 use futures::StreamExt;
-use tokio::{
-    sync::mpsc,
-    time::{Instant as Moment, timeout_at},
-};
+use tokio::{sync::mpsc, time::Instant as Moment};
 
 use tracing::{
     Span, debug_span,
     field::{Empty, debug},
 };
 
-use super::{checking::Checking, milliseconds, request::Prepared, until};
+use super::{Patience, checking::Checking, milliseconds, request::Prepared, until};
 use crate::{
     registry::{Entry, health::Pass},
     telemetry::trace,
@@ -72,8 +69,8 @@ pub(super) struct Attempt {
     /// Tokens asked and given, as far as we can tell without the provider.
     counted: Usage,
     admitted: bool,
-    /// Until when the next event has to come; set when it is first waited for.
-    patience: Option<Moment>,
+    /// How long the next event is waited for.
+    patience: Patience,
     /// Whether the turn is its.
     committed: bool,
     /// How it ended.
@@ -142,7 +139,7 @@ impl Attempt {
             timing: Timing::default(),
             counted: Usage { prompt_tokens, completion_tokens: 0, estimated: true },
             admitted: false,
-            patience: None,
+            patience: Patience::default(),
             committed: false,
             end: None,
             spans,
@@ -160,12 +157,12 @@ impl Attempt {
     /// When the attempt fails, which ends it.
     pub(super) async fn step(&mut self) -> Result<Step, AttemptError> {
         let hold_until = self.stages.hold_until().map(Moment::from_std);
-        let patience = if self.admitted { self.entry.first_token } else { PATIENCE };
+        let limit = if self.admitted { self.entry.first_token } else { PATIENCE };
         let happened = tokio::select! {
             biased;
             reply = self.checking.next() => Happened::Replied(reply),
             () = until(hold_until) => Happened::Expired,
-            event = next(self.stream.as_mut(), &mut self.patience, patience) => Happened::Said(event),
+            event = next(self.stream.as_mut(), &mut self.patience, limit) => Happened::Said(event),
         };
         let released = match happened {
             Happened::Replied(reply) => self.stages.reply(reply),
@@ -340,14 +337,17 @@ impl Attempt {
 /// request, it has a deadline.
 async fn next(
     stream: Option<&mut EventStream>,
-    deadline: &mut Option<Moment>,
-    patience: Duration,
+    patience: &mut Patience,
+    limit: Duration,
 ) -> Result<ProviderEvent, ProviderError> {
     let Some(stream) = stream else { return pending().await };
-    let until = *deadline.get_or_insert_with(|| Moment::now() + patience);
-    let next = timeout_at(until, stream.next()).await;
-    *deadline = None;
-    let next = next.map_err(|_| ProviderError::Timeout(patience))?;
+    patience.begin(limit);
+    let next = tokio::select! {
+        biased;
+        next = stream.next() => next,
+        () = patience.runs_out() => Some(Err(ProviderError::Timeout(limit))),
+    };
+    patience.end();
     next.unwrap_or_else(|| Err(ProviderError::Protocol("the answer has no end".into())))
 }
 

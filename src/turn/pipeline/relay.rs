@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anima_provider::{Capabilities, Input, Request};
-use tokio::runtime::Handle;
+use tracing::Instrument;
 
 use super::{
     Conversation, Place, TurnStream, checking::Checking, errand::Errand, request::Prepared,
@@ -84,14 +84,14 @@ impl Conversation {
     pub fn relay(self: &Arc<Self>, relay: Relay, place: Place) -> TurnStream {
         let span = turn_span(&relay.id);
         let asked = self.lineup().registry().pick(relay.provider.as_deref());
-        let runtime = if asked.is_ok_and(|asked| asked.iter().all(|entry| !entry.health.is_local()))
-        {
-            // Its caller's own: it lives no longer than the response, and each token would wake
-            // another thread. A local model reads its prompt here, which takes too long for that.
-            &Handle::current()
-        } else {
-            self.runtime()
+        let is_far = asked.is_ok_and(|asked| asked.iter().all(|entry| !entry.health.is_local()));
+        let turn = |events| {
+            let errand = Errand::Relay(relay);
+            Arc::clone(self).tell(errand, place, events).instrument(span)
         };
-        self.start(Errand::Relay(relay), place, span, runtime)
+        // It lives no longer than the response, whose task may as well do it: to wake another one
+        // for each token costs more than what is done with it. A local model reads its prompt
+        // here, which takes too long for that.
+        if is_far { TurnStream::of_reader(turn) } else { TurnStream::spawn(self.runtime(), turn) }
     }
 }
