@@ -184,13 +184,15 @@ impl Run<'_> {
                 }
             }
         }
-        let ours = [Name::Anima, Name::Turn].into_iter().filter_map(|name| roll.find(name));
-        for arm in ours.filter(|_| wanted(Lane::Goodput)) {
+        let measured = [Name::Hop, Name::Anima, Name::Turn];
+        let measured = measured.into_iter().filter_map(|name| roll.find(name));
+        for arm in measured.filter(|_| wanted(Lane::Goodput)) {
             eprintln!("goodput: {}", arm.name);
             let load = load::measure(arm, mock, &plan.goodput, pinning, &mut figures.faults);
             figures.goodput.push((arm.name, load.await?));
         }
-        let others = under_load.filter(|arm| !arm.name.is_ours() && arm.name != Name::Direct);
+        let known = [Name::Direct, Name::Hop];
+        let others = under_load.filter(|arm| !arm.name.is_ours() && !known.contains(&arm.name));
         for arm in others.filter(|_| wanted(Lane::Ladder)) {
             eprintln!("ladder: {}", arm.name);
             for streams in plan.ladder.iter().copied() {
