@@ -185,7 +185,7 @@ impl Talk {
 
     /// A new session of the visitor, who is one of the caller's.
     fn new_session(&self) -> SessionId {
-        self.visitor.session().of(self.caller.tenant())
+        self.visitor.session(self.caller.tenant())
     }
 
     /// Whose histories are listed.

@@ -5,6 +5,7 @@ use std::{future::pending, sync::Arc};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use tokio::task::yield_now;
+use uuid::Uuid;
 
 use super::{
     super::{
@@ -34,7 +35,7 @@ pub(super) struct Talk {
     pub(super) wire: Wire,
     pub(super) visitor: Visitor,
     /// What the client calls itself.
-    pub(super) client: SessionId,
+    pub(super) client: Uuid,
     /// Who the client talks to.
     pub(super) persona: String,
     /// The session; nowhere before something is said or a history is opened.
@@ -47,7 +48,7 @@ impl Talk {
     pub(super) fn new(house: Arc<House>, caller: Caller, wire: Wire, visitor: Visitor) -> Self {
         let lineup = house.conversation.lineup();
         let persona = lineup.chosen(&SessionSettings::default()).0.to_owned();
-        let client = SessionId::generate();
+        let client = Uuid::new_v4();
         Self { house, caller, wire, visitor, client, persona, seat: None, chain: None }
     }
 
@@ -203,7 +204,7 @@ impl Talk {
             "model_info": self.house.stage.model(&self.persona),
             "conf_name": self.name_and_avatar().0,
             "conf_uid": self.persona,
-            "client_uid": self.client,
+            "client_uid": self.client.simple().to_string(),
         })
     }
 

@@ -1,8 +1,9 @@
 //! Who has come: a browser is known again by a cookie, and finds what it said before.
 
 use actix_web::{HttpRequest, http::header};
+use uuid::Uuid;
 
-use crate::turn::SessionId;
+use crate::turn::{SessionId, Tenant};
 
 /// The name of the cookie.
 const COOKIE: &str = "anima_visitor";
@@ -25,7 +26,7 @@ impl Visitor {
         let known = known.find(|(name, value)| *name == COOKIE && is_name(value));
         match known {
             Some((_, name)) => (Self(name.to_owned()), false),
-            None => (Self(SessionId::generate().id()[..DIGITS].to_owned()), true),
+            None => (Self(Uuid::new_v4().simple().to_string()[..DIGITS].to_owned()), true),
         }
     }
 
@@ -36,10 +37,10 @@ impl Visitor {
         format!("{COOKIE}={}; Path=/client-ws; Max-Age={KNOWN_SECONDS}; HttpOnly; {how}", self.0)
     }
 
-    /// A new session of theirs.
-    pub(super) fn session(&self) -> SessionId {
-        let fresh = SessionId::generate();
-        SessionId::parse(format!("{}{fresh}", self.prefix())).unwrap_or(fresh)
+    /// A new session of theirs, who are one of the `tenant`'s.
+    pub(super) fn session(&self, tenant: &Tenant) -> SessionId {
+        let name = format!("{}{}", self.prefix(), Uuid::new_v4().simple());
+        tenant.session(name).unwrap_or_else(|_| tenant.new_session())
     }
 
     /// Whether a session is theirs.
@@ -73,9 +74,10 @@ mod tests {
             .to_http_request();
         let (again, is_new) = Visitor::of(&request);
         assert!(!is_new && again.0 == first.0);
-        let session = again.session();
+        let tenant = Tenant::default();
+        let session = again.session(&tenant);
         assert!(first.owns(&session) && session.id().len() <= 64, "{session}");
-        assert_ne!(session, first.session());
+        assert_ne!(session, first.session(&tenant));
         for other in ["", "x", "../../../../../../../../x", "ABCDEFABCDEFABCDEFABCDEF"] {
             let request = TestRequest::default()
                 .insert_header((header::COOKIE, format!("{COOKIE}={other}")))
