@@ -37,6 +37,8 @@ pub enum NotCheckable {
 
 /// The longest phrase, in tokens, that can be nothing but a greeting.
 const GREETING_TOKENS: usize = 14;
+/// The longest sentence, in characters, in which a refusal is looked for wherever it stands.
+const LONGEST_REFUSAL: usize = 60;
 /// The longest that only agrees.
 const ACKNOWLEDGEMENT_TOKENS: usize = 7;
 
@@ -72,7 +74,8 @@ const GREETINGS: &[&str] = &[
     "祝您",
     "祝你",
 ];
-const REFUSALS: &[&str] = &[
+/// What a refusal begins with.
+const REFUSALS_AT_THE_START: &[&str] = &[
     "i don't know",
     "i do n't know",
     "i'm not sure",
@@ -84,6 +87,15 @@ const REFUSALS: &[&str] = &[
     "i could not find",
     "i couldn't find",
     "i have no information",
+    "i do not know",
+    "i'm only a",
+    "i am only a",
+    "i'm just a",
+    "i am just a",
+    "我只是",
+];
+/// What marks a short sentence as a refusal wherever it stands.
+const REFUSALS: &[&str] = &[
     "sorry,",
     "unable to answer",
     "the passages do not",
@@ -105,6 +117,8 @@ const REFUSALS: &[&str] = &[
     "暂时没有",
     "还不知道",
     "不能回答",
+    "这个我不会",
+    "这个我还不会",
 ];
 const OPINIONS: &[&str] = &[
     "i think",
@@ -202,8 +216,15 @@ pub(crate) fn of(sentence: &str, parsed: &Parsed) -> Option<NotCheckable> {
     if asks(&plain) {
         return Some(NotCheckable::Question);
     }
-    if begins(REFUSALS)
-        || (plain.chars().count() <= 60 && REFUSALS[11..].iter().any(|r| plain.contains(r)))
+    let is_short = plain.chars().count() <= LONGEST_REFUSAL;
+    let refuses = |plain: &str| {
+        REFUSALS_AT_THE_START.iter().chain(REFUSALS).any(|word| starts_with_word(plain, word))
+    };
+    // A clause goes on where another ended.
+    let clause = ["so ", "but ", "well, "].iter().find_map(|word| plain.strip_prefix(word));
+    if refuses(&plain)
+        || clause.is_some_and(refuses)
+        || (is_short && REFUSALS.iter().any(|word| plain.contains(word)))
     {
         return Some(NotCheckable::Refusal);
     }
@@ -257,6 +278,11 @@ mod tests {
             ("Shall we begin?", Some(Question)),
             ("这个我不太清楚。", Some(Refusal)),
             ("I'm not sure about that.", Some(Refusal)),
+            ("I'm only a small demonstration model,", Some(Refusal)),
+            ("so I don't know that one.", Some(Refusal)),
+            ("这个我不会，", Some(Refusal)),
+            ("我只是个小小的演示模型。", Some(Refusal)),
+            ("So it opened on Monday.", None),
             ("资料中没有提到门票价格。", Some(Refusal)),
             ("我觉得它很美。", Some(Opinion)),
             ("I love that room.", Some(Opinion)),
