@@ -10,23 +10,31 @@
 mod account;
 mod addresses;
 mod allowance;
+mod claim;
 mod keys;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use arc_swap::ArcSwap;
 use thiserror::Error;
 
 use crate::{
     settings::{Settings, SettingsError},
-    turn::{Tenant, TurnError},
+    turn::{Tenant, TurnError, TurnErrorCode},
 };
 use account::Account;
 use addresses::Addresses;
 use keys::Keys;
 
-pub use account::{Claim, Open, Running};
+pub use account::Open;
 pub use allowance::Allowance;
+pub use claim::{Claim, Running};
 
 /// Why somebody is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -46,15 +54,20 @@ pub struct Gate(ArcSwap<Access>);
 struct Access {
     keys: Keys,
     addresses: Addresses,
-    /// Whether callers without a key are let in.
-    anonymous: bool,
+    /// There where callers without a key are let in.
+    anonymous: Option<Revoked>,
 }
+
+/// Whether those who were let in by something are not any more.
+type Revoked = Arc<AtomicBool>;
 
 /// Somebody who was let in.
 #[derive(Debug, Clone)]
 pub struct Caller {
     tenant: Tenant,
     account: Arc<Account>,
+    /// Set when a reload takes away what let the caller in.
+    revoked: Revoked,
 }
 
 impl Gate {
@@ -85,16 +98,24 @@ impl Gate {
     /// When the caller is not let in.
     pub fn caller(&self, key: Option<&str>, address: Option<IpAddr>) -> Result<Caller, Stranger> {
         let access = self.0.load();
-        match key {
-            Some(key) if !access.keys.is_empty() => {
+        match (key, &access.anonymous) {
+            (Some(key), _) if !access.keys.is_empty() => {
                 access.keys.find(key).cloned().ok_or(Stranger::WrongKey)
             }
-            _ if access.anonymous => {
+            (_, Some(revoked)) => {
                 let account = access.addresses.account(address);
-                Ok(Caller { tenant: Tenant::default(), account })
+                Ok(Caller { tenant: Tenant::default(), account, revoked: Arc::clone(revoked) })
             }
             _ => Err(Stranger::NoKey),
         }
+    }
+
+    /// Counts the request of somebody who was not let in, on the account of the address.
+    ///
+    /// # Errors
+    /// When there were too many; the error says when to come back.
+    pub fn turn_away(&self, address: Option<IpAddr>) -> Result<(), TurnError> {
+        self.0.load().addresses.account(address).take_request()
     }
 
     /// What was used of the quotas of keys and the store is to be told of; where it is `shared`, others use
@@ -119,25 +140,33 @@ impl Next<'_> {
     /// Whether somebody else is let in then, or may use more or less.
     pub fn is_different(&self) -> bool {
         let (now, next) = (self.gate.0.load(), &self.access);
-        now.anonymous != next.anonymous
+        now.anonymous.is_some() != next.anonymous.is_some()
             || now.addresses.limits() != next.addresses.limits()
             || !now.keys.are_as(&next.keys)
     }
 
-    /// Lets it be so. Callers that were let in stay.
+    /// Lets it be so. Callers that were let in stay, on the same account, under its new limits; those
+    /// whose key is gone, or is another one, take no more turns.
     pub fn take_effect(self) {
-        self.gate.0.store(Arc::new(self.access));
+        let next = Arc::new(self.access);
+        let before = self.gate.0.swap(Arc::clone(&next));
+        next.keys.take_effect(&before.keys);
+        next.addresses.take_effect();
+        if let (Some(revoked), None) = (&before.anonymous, &next.anonymous) {
+            revoked.store(true, Ordering::SeqCst);
+        }
     }
 }
 
 impl Access {
     fn new(settings: &Settings, before: Option<&Self>) -> Result<Self, SettingsError> {
         let keys = Keys::read(settings, before.map(|before| &before.keys))?;
-        let anonymous = settings.access.anonymous || keys.is_empty();
+        let anonymous = (settings.access.anonymous || keys.is_empty())
+            .then(|| before.and_then(|before| before.anonymous.clone()).unwrap_or_default());
         let limits = settings.access.limits;
         let addresses = match before {
-            Some(before) if before.addresses.limits() == limits => before.addresses.clone(),
-            _ => Addresses::new(limits),
+            Some(before) => before.addresses.with_limits(limits),
+            None => Addresses::new(limits),
         };
         Ok(Self { keys, addresses, anonymous })
     }
@@ -160,8 +189,14 @@ impl Caller {
     /// Counts a turn that is about to be taken.
     ///
     /// # Errors
-    /// When there were too many, or a quota is used up; the error says when to come back.
+    /// When there were too many, or a quota is used up; the error says when to come back. When the
+    /// caller's key is one no longer.
     pub fn take_turn(&self) -> Result<Claim, TurnError> {
+        if self.revoked.load(Ordering::SeqCst) {
+            let message =
+                "what let this caller in was taken out of the configuration: connect again";
+            return Err(TurnError::new(TurnErrorCode::QuotaExceeded, message));
+        }
         Account::take_turn(&self.account)
     }
 }
@@ -227,14 +262,27 @@ mod tests {
             |turns: u32| ground(&format!("{KIOSK}[keys.kiosk.limits]\nturns_per_day = {turns}"));
         let gate = Gate::new(&limited(2).0).unwrap();
         let caller = || gate.caller(Some("0123456789abcdef"), None).unwrap();
-        caller().take_turn().unwrap();
+        let take = |caller: Caller| {
+            caller.take_turn().map(|claim| claim.take_over().spend()).map_err(|error| error.code)
+        };
+        let (first, used_up) = (caller(), Err(TurnErrorCode::QuotaExceeded));
+        take(first.clone()).unwrap();
         gate.next(&limited(2).0).unwrap().take_effect();
-        caller().take_turn().unwrap();
-        assert_eq!(caller().take_turn().unwrap_err().code, TurnErrorCode::QuotaExceeded);
-        gate.next(&limited(3).0).unwrap().take_effect();
-        caller().take_turn().unwrap();
-        assert!(caller().take_turn().is_err());
+        take(caller()).unwrap();
+        assert_eq!(take(first.clone()), used_up);
+        let next = limited(3);
+        let next = gate.next(&next.0).unwrap();
+        assert_eq!(take(first.clone()), used_up, "it is not in effect");
+        next.take_effect();
+        take(first.clone()).unwrap();
+        assert_eq!(take(caller()), used_up, "both are the same account");
+        gate.next(&limited(9).0).unwrap().take_effect();
+        take(first.clone()).unwrap();
         gate.next(&ground("").0).unwrap().take_effect();
-        assert!(gate.caller(None, None).is_ok());
+        assert_eq!(take(first), used_up, "the key is gone");
+        let anonymous = gate.caller(None, None).unwrap();
+        take(anonymous.clone()).unwrap();
+        gate.next(&limited(9).0).unwrap().take_effect();
+        assert_eq!(take(anonymous), used_up);
     }
 }

@@ -81,19 +81,23 @@ impl PictureFetcher {
         self.settings.max_bytes
     }
 
+    /// How long fetching may take.
+    pub fn patience(&self) -> Duration {
+        Duration::from_millis(self.settings.timeout_ms)
+    }
+
     /// The picture at an address, of at most so many bytes, as a `data:` URL.
     ///
     /// # Errors
     /// When there is none, or it may not be fetched.
     pub async fn fetch(&self, url: &str, most: usize) -> Result<String, PictureError> {
         let client = self.client.as_ref().ok_or(PictureError::Off)?;
-        let patience = Duration::from_millis(self.settings.timeout_ms);
         let fetch = async {
             // It is never closed.
             let _place = self.places.acquire().await.map_err(|_| PictureError::Unreachable)?;
             self.follow(client, url, most).await
         };
-        timeout(patience, fetch).await.map_err(|_| PictureError::Unreachable)?
+        timeout(self.patience(), fetch).await.map_err(|_| PictureError::Unreachable)?
     }
 
     async fn follow(

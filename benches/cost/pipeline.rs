@@ -169,7 +169,7 @@ async fn ask(session: &Session, answer: &Answer) -> anyhow::Result<()> {
         turn: turn(answer)?,
         replaces: Replaces::Nothing,
         heard: None,
-        claim: Claim::of_the_house(),
+        claim: Ok(Claim::of_the_house()),
     };
     let mut next = session.submit(submission).await?.from;
     loop {

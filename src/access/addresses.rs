@@ -41,6 +41,20 @@ impl Addresses {
         Self { limits, shared, known: Arc::new(Mutex::new(known)) }
     }
 
+    /// The same accounts, under other limits once those are [put in effect](Self::take_effect).
+    pub(super) fn with_limits(&self, limits: LimitSettings) -> Self {
+        Self { limits, ..self.clone() }
+    }
+
+    /// Puts the limits in effect, for those who have an account already, too.
+    pub(super) fn take_effect(&self) {
+        self.shared.limit(self.limits);
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        for account in known.accounts.values() {
+            account.limit(self.limits);
+        }
+    }
+
     pub(super) fn limits(&self) -> LimitSettings {
         self.limits
     }
@@ -91,8 +105,10 @@ mod tests {
     fn each_address_has_its_own_limits() {
         let limits = LimitSettings { turns_per_minute: 1, ..LimitSettings::default() };
         let addresses = Addresses::new(limits);
-        let taken =
-            |text: &str| Account::take_turn(&addresses.account(Some(address(text)))).is_ok();
+        let taken = |text: &str| {
+            let claim = Account::take_turn(&addresses.account(Some(address(text))));
+            claim.map(|claim| claim.take_over().spend()).is_ok()
+        };
         assert!(taken("192.0.2.1") && !taken("192.0.2.1") && taken("192.0.2.2"));
         assert!(!taken("::ffff:192.0.2.1"), "the same address in other clothes");
         assert!(taken("2001:db8::1") && !taken("2001:db8::2:1") && taken("2001:db8:0:1::1"));
@@ -102,12 +118,12 @@ mod tests {
     fn however_many_addresses_there_are_memory_is_bounded_and_so_are_they() {
         let limits = LimitSettings { turns_per_minute: 1, ..LimitSettings::default() };
         let addresses = Addresses::new(limits);
-        let taken = (0..2 * u32::try_from(MOST).unwrap())
+        let taken: Vec<_> = (0..2 * u32::try_from(MOST).unwrap())
             .map(|number| addresses.account(Some(IpAddr::V4(number.into()))))
-            .filter(|account| Account::take_turn(account).is_ok())
-            .count();
+            .filter_map(|account| Account::take_turn(&account).ok())
+            .collect();
         // Those beyond the most share what one may.
-        assert_eq!(taken, MOST + 1);
+        assert_eq!(taken.len(), MOST + 1);
         let known = |addresses: &Addresses| addresses.known.lock().unwrap().accounts.len();
         assert_eq!(known(&addresses), MOST);
         // Whoever has used nothing lately can be forgotten.

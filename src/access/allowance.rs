@@ -44,6 +44,11 @@ impl Allowance {
         granted
     }
 
+    /// What was taken did not happen.
+    pub fn give_back(&mut self) {
+        self.left = (self.left + 1.0).min(self.capacity);
+    }
+
     /// How many times it may happen now, one after the other.
     pub fn left(&mut self) -> u32 {
         self.wait();

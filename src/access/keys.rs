@@ -1,13 +1,13 @@
 //! The keys of callers: kept as sums, looked for in a time that tells nothing.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
-use super::{Account, Caller};
+use super::{Account, Caller, Revoked};
 use crate::{
-    settings::{Settings, SettingsError},
+    settings::{LimitSettings, Settings, SettingsError},
     turn::Tenant,
 };
 
@@ -26,6 +26,8 @@ pub(super) struct Keys(Vec<Key>);
 struct Key {
     name: String,
     sum: Sum,
+    /// What its account may once this takes effect.
+    limits: LimitSettings,
     caller: Caller,
 }
 
@@ -65,14 +67,30 @@ impl Keys {
             let tenant = Tenant::parse(key.tenant.as_deref().unwrap_or("default"));
             let tenant = tenant.map_err(|error| refuse(error.to_string()))?;
             let known = before.and_then(|before| before.0.iter().find(|key| key.name == *name));
-            let account = match known.map(|key| &key.caller.account) {
-                Some(account) if account.limits() == key.limits => Arc::clone(account),
-                Some(account) => Arc::new(account.with_limits(key.limits)),
-                None => Arc::new(Account::new(name, key.limits)),
-            };
-            keys.push(Key { name: name.clone(), sum, caller: Caller { tenant, account } });
+            let account = known.map_or_else(
+                || Arc::new(Account::new(name, key.limits)),
+                |known| Arc::clone(&known.caller.account),
+            );
+            let revoked = known
+                .filter(|known| known.sum == sum && known.caller.tenant == tenant)
+                .map_or_else(Revoked::default, |known| Arc::clone(&known.caller.revoked));
+            let caller = Caller { tenant, account, revoked };
+            keys.push(Key { name: name.clone(), sum, limits: key.limits, caller });
         }
         Ok(Self(keys))
+    }
+
+    /// Puts the limits in effect, and ends what was let in by keys of `before` that are none any more.
+    pub(super) fn take_effect(&self, before: &Self) {
+        for key in &self.0 {
+            key.caller.account.limit(key.limits);
+        }
+        for gone in &before.0 {
+            let stays = |key: &Key| Arc::ptr_eq(&key.caller.revoked, &gone.caller.revoked);
+            if !self.0.iter().any(stays) {
+                gone.caller.revoked.store(true, Ordering::SeqCst);
+            }
+        }
     }
 
     /// What each of them has used.
@@ -82,9 +100,7 @@ impl Keys {
 
     /// Whether the same keys let the same callers do the same.
     pub(super) fn are_as(&self, other: &Self) -> bool {
-        let told = |key: &Key| {
-            (key.name.clone(), key.sum, key.caller.tenant.clone(), key.caller.account.limits())
-        };
+        let told = |key: &Key| (key.name.clone(), key.sum, key.caller.tenant.clone(), key.limits);
         self.0.iter().map(told).eq(other.0.iter().map(told))
     }
 

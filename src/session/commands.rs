@@ -57,8 +57,8 @@ pub struct Submission {
     pub replaces: Replaces,
     /// What was heard of the answer before, when the client says so.
     pub heard: Option<String>,
-    /// What whoever asks may use.
-    pub claim: Claim,
+    /// What whoever asks may use, or why nothing; a stored answer is told all the same.
+    pub claim: Result<Claim, TurnError>,
 }
 
 /// A turn that the session has taken.

@@ -14,7 +14,7 @@ pub struct ImageSettings {
     pub trusted: Vec<String>,
     /// Most bytes of the pictures of one call.
     pub max_bytes: usize,
-    /// How long one picture may take, redirections included, in milliseconds.
+    /// How long the pictures of a call may take together, redirections included, in milliseconds.
     pub timeout_ms: u64,
 }
 

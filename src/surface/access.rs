@@ -6,7 +6,7 @@
 
 use std::{
     future::{Ready, ready},
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     sync::Arc,
 };
 
@@ -51,14 +51,18 @@ impl Door {
 
     /// Whose request it is.
     fn caller(&self, request: &HttpRequest) -> Result<Caller, HttpError> {
-        let caller = self.gate.caller(key(request), self.address(request));
-        let caller = caller.map_err(|stranger| {
+        let address = self.address(request);
+        let caller = self.gate.caller(key(request), address).map_err(|stranger| {
             let limit = match stranger {
                 Stranger::NoKey => "no_key",
                 Stranger::WrongKey => "wrong_key",
             };
             metrics::counter!("anima_caller_refused_total", "caller" => "unknown", "limit" => limit)
                 .increment(1);
+            // Whoever guesses keys may do that as often as callers without one may ask.
+            if let Err(refusal) = self.gate.turn_away(address) {
+                return HttpError::from(refusal);
+            }
             let message = stranger.to_string();
             HttpError::new(StatusCode::UNAUTHORIZED, "invalid_api_key", message)
         })?;
@@ -73,7 +77,7 @@ impl Door {
         // What stands last was added by the proxy; what stands before may be the caller's own invention.
         let told = request.headers().get_all(name.as_str()).last();
         let told = told.and_then(|value| value.to_str().ok()?.rsplit(',').next());
-        told.and_then(|address| address.trim().parse().ok()).or(peer)
+        told.and_then(read_address).or(peer)
     }
 
     /// Whether a request needs no key here: it is open to everybody, or asks for another key itself.
@@ -134,14 +138,24 @@ pub async fn guard<B: MessageBody>(
     }
 }
 
+/// An address as proxies write it: alone, in brackets, or with a port behind it.
+fn read_address(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let bare = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+    text.parse().ok().or_else(with_port).or_else(bare)
+}
+
+/// What a request brings as `Authorization: Bearer …`.
+pub(super) fn bearer(request: &HttpRequest) -> Option<&str> {
+    let value = request.headers().get(header::AUTHORIZATION)?;
+    let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
 /// The key that a request brings.
 fn key(request: &HttpRequest) -> Option<&str> {
-    let authorization = request.headers().get(header::AUTHORIZATION);
-    let bearer = authorization.and_then(|value| {
-        let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
-    });
-    bearer.or_else(|| {
+    bearer(request).or_else(|| {
         let key =
             |offered| KEY_PROTOCOLS.iter().find_map(|prefix| str::strip_prefix(offered, prefix));
         protocols(request).find_map(key)
@@ -161,5 +175,26 @@ impl FromRequest for Caller {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let caller = request.extensions().get::<Self>().cloned();
         ready(caller.ok_or_else(|| error::internal("nobody asked whose request it is").into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read_address;
+
+    #[test]
+    fn an_address_is_read_however_proxies_write_it() {
+        for (text, address) in [
+            ("192.0.2.1", "192.0.2.1"),
+            (" 192.0.2.1:5678", "192.0.2.1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("[2001:db8::1]:80 ", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+        ] {
+            assert_eq!(read_address(text), address.parse().ok(), "{text}");
+        }
+        for text in ["", "unknown", "[192.0.2.1", "192.0.2.1:", "_hidden:80"] {
+            assert_eq!(read_address(text), None, "{text}");
+        }
     }
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::{
-    House,
+    House, access,
     body::Body,
     error::HttpError,
     origin::{is_address, is_loopback},
@@ -73,11 +73,9 @@ impl Admin {
 }
 
 fn shows_key(request: &HttpRequest, key: &SecretString) -> bool {
-    let given = request.headers().get(header::AUTHORIZATION);
-    let given = given.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     // Of the sums nobody learns anything by the time that comparing them takes.
     let sum = |text: &str| Sha256::digest(text.trim());
-    given.is_some_and(|given| sum(given) == sum(key.expose_secret()))
+    access::bearer(request).is_some_and(|given| sum(given) == sum(key.expose_secret()))
 }
 
 /// Whether a call comes from this machine, not through a proxy on it, and not from a page of another

@@ -104,7 +104,7 @@ async fn respond(house: &House, caller: &Caller, body: Body) -> Result<Answered,
                 turn: turn.clone(),
                 replaces: Replaces::Nothing,
                 heard: None,
-                claim: caller.take_turn()?,
+                claim: caller.take_turn(),
             };
             let submitted = session.submit(submission).await?;
             let told = rest::collect(session.log(), &turn.id, submitted.from).await?;

@@ -60,10 +60,20 @@ async fn complete(
     }
     let bytes = body.read(house.server.max_message_bytes).await?;
     let mut body = CallBody::<WireMessage>::read(&bytes)?;
-    let place = house.conversation.admit(&caller.take_turn()?)?;
-    pictures::fetch(&house.pictures, &mut body.subject).await?;
     let told = house.server.openai.whole_conversation.then(|| messages::told(&body.subject));
-    let call = Call::read(&house, body)?;
+    let (call, place);
+    if pictures::are_elsewhere(&mut body.subject) {
+        // What is wrong with the call is told before anything is fetched for it.
+        let mut trial = CallBody::<WireMessage>::read(&bytes)?;
+        pictures::stand_in(&mut trial.subject);
+        Call::read(&house, trial)?;
+        place = house.conversation.admit(&caller.take_turn()?)?;
+        pictures::fetch(&house.pictures, &mut body.subject).await?;
+        call = Call::read(&house, body)?;
+    } else {
+        call = Call::read(&house, body)?;
+        place = house.conversation.admit(&caller.take_turn()?)?;
+    }
     if call.stream {
         stream::respond(house, call, place).await
     } else {

@@ -152,7 +152,7 @@ impl TurnFields {
                 Replaces::Nothing
             },
             heard: self.heard,
-            claim: caller.take_turn()?,
+            claim: caller.take_turn(),
         })
     }
 }

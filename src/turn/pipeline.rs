@@ -133,6 +133,7 @@ impl Conversation {
 
     /// The same as a part of `span`, where something was done for the turn before.
     pub fn run_within(self: &Arc<Self>, span: Span, job: Job, place: Place) -> TurnStream {
+        place.spend();
         let errand = Errand::Turn { job: Box::new(job), known: None };
         TurnStream::spawn(&self.runtime, |events| {
             Arc::clone(self).tell(errand, place, events).instrument(span)

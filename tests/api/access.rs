@@ -347,3 +347,37 @@ async fn without_keys_whatever_is_sent_as_one_is_let_pass() {
     let response = http().get(url).bearer_auth("sk-anything").send().await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
 }
+
+#[tokio::test]
+async fn whoever_asks_again_for_what_was_answered_pays_nothing_and_is_not_refused() {
+    let limits = LimitSettings { turns_per_day: 2, ..LimitSettings::default() };
+    let service = guarded(limits, |_| {}).await;
+    let path = format!("/v1/sessions/{}/turns", service.session(KIOSK).await);
+    let ask = async |turn: &str| {
+        let body = json!({ "turn": turn, "text": "你好", "purpose": "say" });
+        let request = service.request(KIOSK, Method::POST, &path).json(&body);
+        request.send().await.unwrap().status()
+    };
+    for _ in 0..3 {
+        assert_eq!(ask("one").await, StatusCode::OK);
+    }
+    assert_eq!(ask("two").await, StatusCode::OK);
+    assert_eq!(ask("three").await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(ask("one").await, StatusCode::OK, "it is in the store");
+    assert_eq!(ask("two").await, StatusCode::OK);
+    assert_eq!(ask("four").await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(service.model.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn guessing_keys_is_limited_as_asking_without_one_is() {
+    let service = guarded(LimitSettings::default(), |settings| {
+        settings.access.limits.requests_per_minute = 2;
+    })
+    .await;
+    for expected in [401, 401, 429, 429] {
+        let response = service.request("wrong-0123456789abcdef", Method::GET, "/v1/sessions");
+        assert_eq!(response.send().await.unwrap().status().as_u16(), expected);
+    }
+    assert_eq!(service.sessions(KIOSK).await, [""; 0]);
+}

@@ -13,7 +13,10 @@ use super::{
     within,
 };
 use crate::{
-    history::{Answer, Begun, Exchange, Fence, HistoryError, NewTurn, Opened, Replaces},
+    access::Claim,
+    history::{
+        Answer, Begun, Exchange, ExchangeState, Fence, HistoryError, NewTurn, Opened, Replaces,
+    },
     session::{CommandError, Playback, Replayed, Submission, Submitted, directory::Phase},
     turn::{
         Earlier, EndReason, Outcome, Turn, TurnError, TurnErrorCode, TurnEvent, TurnId,
@@ -58,10 +61,6 @@ impl Actor {
         let same = self.current.as_ref().filter(|current| current.turn == turn.id);
         let running_from =
             same.filter(|current| current.is_running()).map(|current| current.accepted);
-        // A turn that takes over from a running one, or joins it, adds nothing to what is going on.
-        let takes_over = self.current.as_ref().is_some_and(Current::is_running);
-        let place =
-            if takes_over { conversation.replace(&claim) } else { conversation.admit(&claim)? };
         let new = NewTurn {
             id: turn.id.clone(),
             task: (replaces == Replaces::Nothing).then(|| turn.task.clone()),
@@ -75,6 +74,15 @@ impl Actor {
         if let Some(taken) = self.taken_before(&new) {
             return taken;
         }
+        let place = match self.place(claim) {
+            Ok(place) => place,
+            // Whoever asks again for what was answered is not refused: it costs nothing. Nor does it
+            // need a place, but for the moment until the store has told it.
+            Err(_) if running_from.is_some() || self.was_answered(&new.id).await => {
+                conversation.replace(&Claim::of_the_house())
+            }
+            Err(refusal) => return Err(refusal.into()),
+        };
         let beginning = within(self.house.store().begin(&self.id, &new));
         let begun = match beginning.instrument(debug_span!("store.begin")).await {
             Err(error) if self.house.goes_on_after(&error) => {
@@ -106,6 +114,22 @@ impl Actor {
             Begun::Conflict => Err(CommandError::TurnIdConflict),
             Begun::NothingToReplace => Err(CommandError::NothingToRegenerate),
         }
+    }
+
+    /// A place for a turn. One that takes over from a running one, or joins it, adds nothing to what is
+    /// going on.
+    fn place(&self, claim: Result<Claim, TurnError>) -> Result<Place, TurnError> {
+        let (claim, conversation) = (claim?, self.house.conversation());
+        if self.current.as_ref().is_some_and(Current::is_running) {
+            return Ok(conversation.replace(&claim));
+        }
+        conversation.admit(&claim)
+    }
+
+    /// Whether the store has the whole answer to a turn, as far as it tells.
+    async fn was_answered(&self, turn: &TurnId) -> bool {
+        let found = within(self.house.store().exchange(&self.id, turn)).await;
+        found.is_ok_and(|found| found.is_some_and(|found| found.state == ExchangeState::Finished))
     }
 
     /// Ends the running turn after a later one that the store did not acknowledge. If that has begun,

@@ -1,13 +1,30 @@
-//! Pictures of a call that are named by their address: they are fetched before anything else is done.
+//! Pictures of a call that are named by their address: they are fetched once the call has its place.
+
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     HttpError,
     body::TextOr,
     messages::{self, MAX_IMAGES, WireMessage},
 };
-use crate::pictures::PictureFetcher;
+use crate::pictures::{PictureError, PictureFetcher};
 
-/// Puts the pictures themselves where addresses are.
+/// The smallest picture that stands for one which is not there yet.
+const STAND_IN: &str = "data:image/png;base64,AAAA";
+
+/// Whether there is anything to fetch.
+pub(super) fn are_elsewhere(messages: &mut TextOr<WireMessage>) -> bool {
+    messages::addresses(messages).any(|(_, url)| is_elsewhere(url))
+}
+
+/// Puts something where addresses are, so that the rest of the call can be checked.
+pub(super) fn stand_in(messages: &mut TextOr<WireMessage>) {
+    for (_, url) in messages::addresses(messages).filter(|(_, url)| is_elsewhere(url)) {
+        STAND_IN.clone_into(url);
+    }
+}
+
+/// Puts the pictures themselves where addresses are; all of them together have the time of one.
 ///
 /// # Errors
 /// When one of them may not be fetched, or is none.
@@ -16,12 +33,12 @@ pub(super) async fn fetch(
     messages: &mut TextOr<WireMessage>,
 ) -> Result<(), HttpError> {
     let mut left = fetcher.most_bytes();
-    let is_elsewhere =
-        |url: &str| ["http:", "https:"].iter().any(|scheme| starts_with(url, scheme));
+    let deadline = Instant::now() + fetcher.patience();
     // More than that are refused as a whole, when the messages are read.
     for (param, url) in messages::addresses(messages).take(MAX_IMAGES) {
         if is_elsewhere(url) {
-            let picture = fetcher.fetch(url, left).await.map_err(|error| {
+            let picture = timeout_at(deadline, fetcher.fetch(url, left)).await;
+            let picture = picture.unwrap_or(Err(PictureError::Unreachable)).map_err(|error| {
                 HttpError::parameter(&param, error.to_string()).with_code("invalid_image")
             })?;
             // Four characters are three bytes.
@@ -30,6 +47,10 @@ pub(super) async fn fetch(
         }
     }
     Ok(())
+}
+
+fn is_elsewhere(url: &str) -> bool {
+    ["http:", "https:"].iter().any(|scheme| starts_with(url, scheme))
 }
 
 fn starts_with(url: &str, scheme: &str) -> bool {

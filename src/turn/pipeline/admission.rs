@@ -37,6 +37,11 @@ impl Place {
         self.running.claim()
     }
 
+    /// The turn is answered from now on: it counts, whatever becomes of it.
+    pub(super) fn spend(&self) {
+        self.running.spend();
+    }
+
     /// Counts what the turn has cost.
     pub(super) fn charge(&self, tokens: u64) {
         self.running.charge(tokens);

@@ -42,6 +42,7 @@ impl Conversation {
         let Some(embedder) = entry.provider.embedder() else {
             return Err(TurnError::new(TurnErrorCode::Internal, "there are no vectors"));
         };
+        place.spend();
         let made = timeout(DEADLINE, embedder.embed(texts)).await;
         let late = |_| {
             TurnError::new(

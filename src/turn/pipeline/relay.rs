@@ -82,6 +82,7 @@ impl Conversation {
     /// Passes a request through. As with [`Conversation::run`], dropping the stream stops it; the
     /// commit point is the first thing that the caller gets to see. Must be called on a runtime.
     pub fn relay(self: &Arc<Self>, relay: Relay, place: Place) -> TurnStream {
+        place.spend();
         let span = turn_span(&relay.id);
         let asked = self.lineup().registry().pick(relay.provider.as_deref());
         let is_far = asked.is_ok_and(|asked| asked.iter().all(|entry| !entry.health.is_local()));
