@@ -41,7 +41,7 @@ use super::{
     stages::Stages,
 };
 use crate::{access::Claim, history::SessionSettings, telemetry::trace};
-use admission::Admission;
+use admission::{Admission, Meter};
 use ask::Asking;
 use budget::Budget;
 use errand::Errand;
@@ -147,7 +147,7 @@ impl Conversation {
         place: Place,
         events: mpsc::Sender<Vec<TurnEvent>>,
     ) {
-        let end = self.answer(errand, &events).await;
+        let end = self.answer(errand, &events, place.meter()).await;
         if let TurnEvent::Finished(outcome) = &end {
             place.charge(cost(outcome));
         }
@@ -213,13 +213,18 @@ impl Conversation {
         Ok(persona.limit.or(lineup.style(turn, persona)?.limit))
     }
 
-    async fn answer(&self, mut errand: Errand, events: &mpsc::Sender<Vec<TurnEvent>>) -> TurnEvent {
+    async fn answer(
+        &self,
+        mut errand: Errand,
+        events: &mpsc::Sender<Vec<TurnEvent>>,
+        meter: &Meter,
+    ) -> TurnEvent {
         let began = Instant::now();
         let result = if let Some(text) = errand.words() {
             let stages = Stages::for_speech().without(self.lineup().words_of(&errand));
             Ok(speak(stages, text.as_str(), began, events).await)
         } else {
-            self.find(&mut errand, began, events).await
+            self.find(&mut errand, began, events, meter).await
         };
         match result {
             Ok(outcome) => {
@@ -240,6 +245,7 @@ impl Conversation {
         errand: &mut Errand,
         began: Instant,
         events: &mpsc::Sender<Vec<TurnEvent>>,
+        meter: &Meter,
     ) -> Result<Outcome, TurnError> {
         let lineup = self.lineup();
         match lineup.retrieve(errand).await? {
@@ -249,7 +255,7 @@ impl Conversation {
             }
             Retrieved::Passages(passages) => errand.rest_on(passages),
         }
-        Asking::new(&lineup, &self.budget, errand, began, events)?.run().await
+        Asking::new(&lineup, &self.budget, errand, began, (events, meter))?.run().await
     }
 }
 

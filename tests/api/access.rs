@@ -381,3 +381,36 @@ async fn guessing_keys_is_limited_as_asking_without_one_is() {
     }
     assert_eq!(service.sessions(KIOSK).await, [""; 0]);
 }
+
+#[tokio::test]
+async fn the_tokens_of_a_turn_that_is_given_up_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let (puppet, mut hand) = Puppet::new("demo");
+    let limits = LimitSettings { tokens_per_day: 3, ..LimitSettings::default() };
+    let app = TestApp::start_with(vec![puppet], |settings| {
+        settings.keys.insert("kiosk".to_owned(), key(folder.path(), KIOSK, None, limits));
+    })
+    .await;
+    let ask = || {
+        let body = json!({ "messages": [{ "role": "user", "content": "你好" }], "stream": true });
+        app.request(Method::POST, "/v1/chat/completions").bearer_auth(KIOSK).json(&body).send()
+    };
+    let (mut response, asked) = tokio::join!(ask(), async {
+        let asked = hand.admitted().await;
+        for text in ["一", "二", "三。"] {
+            asked.say(text);
+        }
+        asked
+    });
+    let response = response.as_mut().unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let mut read = String::new();
+    while !read.contains('三') {
+        read.push_str(std::str::from_utf8(&response.chunk().await.unwrap().unwrap()).unwrap());
+    }
+    drop(asked);
+    // Its provider is gone without an end: the turn has failed, and what it said was generated.
+    while response.chunk().await.is_ok_and(|chunk| chunk.is_some()) {}
+    let refused = error(ask().await.unwrap(), StatusCode::TOO_MANY_REQUESTS).await;
+    assert_eq!(refused["code"], "quota_exceeded");
+}

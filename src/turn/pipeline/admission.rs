@@ -5,7 +5,7 @@ use std::{
     ops::Range,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -29,6 +29,20 @@ pub(super) struct Admission {
 pub struct Place {
     taken: Arc<AtomicUsize>,
     running: Running,
+    /// Whether somebody has said what the turn has cost.
+    charged: AtomicBool,
+    meter: Meter,
+}
+
+/// Tokens that a turn has cost up to now, as far as we can tell without its provider: what counts where
+/// it is given up or fails.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Meter(Arc<AtomicU64>);
+
+impl Meter {
+    pub(super) fn add(&self, tokens: u32) {
+        self.0.fetch_add(u64::from(tokens), Ordering::Relaxed);
+    }
 }
 
 impl Place {
@@ -42,14 +56,24 @@ impl Place {
         self.running.spend();
     }
 
-    /// Counts what the turn has cost.
+    /// What counts the turn's tokens while they come.
+    pub(super) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// Counts what the turn has cost; without that it is what the meter says.
     pub(super) fn charge(&self, tokens: u64) {
+        self.charged.store(true, Ordering::Relaxed);
         self.running.charge(tokens);
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
+        let tokens = self.meter.0.load(Ordering::Relaxed);
+        if tokens > 0 && !*self.charged.get_mut() {
+            self.running.charge(tokens);
+        }
         self.taken.fetch_sub(1, Ordering::SeqCst);
     }
 }
@@ -84,7 +108,12 @@ impl Admission {
 
     fn place(&self, running: Running) -> Place {
         self.taken.fetch_add(1, Ordering::SeqCst);
-        Place { taken: Arc::clone(&self.taken), running }
+        Place {
+            taken: Arc::clone(&self.taken),
+            running,
+            charged: AtomicBool::new(false),
+            meter: Meter::default(),
+        }
     }
 }
 

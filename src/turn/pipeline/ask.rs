@@ -20,7 +20,7 @@ use tracing::{info, warn};
 
 use super::{
     Lineup,
-    admission::random,
+    admission::{Meter, random},
     attempt::{Attempt, AttemptError},
     budget::Budget,
     errand::Errand,
@@ -60,6 +60,7 @@ pub(super) struct Asking<'a> {
     errand: &'a Errand,
     began: Instant,
     events: &'a mpsc::Sender<Vec<TurnEvent>>,
+    meter: &'a Meter,
     candidates: Vec<Candidate>,
     /// What the answer is held against; the same whoever gives it.
     grounds: Option<Arc<Grounds>>,
@@ -77,7 +78,7 @@ impl<'a> Asking<'a> {
         budget: &'a Budget,
         errand: &'a Errand,
         began: Instant,
-        events: &'a mpsc::Sender<Vec<TurnEvent>>,
+        (events, meter): (&'a mpsc::Sender<Vec<TurnEvent>>, &'a Meter),
     ) -> Result<Self, TurnError> {
         let candidates = lineup.asked(errand)?;
         let fresh = |entry| Candidate { entry, stands: Stands::Fresh };
@@ -88,6 +89,7 @@ impl<'a> Asking<'a> {
             errand,
             began,
             events,
+            meter,
             candidates: candidates.into_iter().map(fresh).collect(),
             grounds: lineup.grounds(errand)?,
             deadline: Moment::now() + patience,
@@ -172,7 +174,7 @@ impl<'a> Asking<'a> {
         };
         let attempt = async {
             let prepared = self.lineup.prepare(self.errand, &entry, self.grounds.as_ref())?;
-            Attempt::open(entry, pass, prepared, self.began).await
+            Attempt::open(entry, pass, prepared, (self.began, self.meter.clone())).await
         };
         match attempt.await {
             Ok(attempt) => Ok(Some(attempt)),

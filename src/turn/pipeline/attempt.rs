@@ -16,7 +16,9 @@ use tracing::{
     field::{Empty, debug},
 };
 
-use super::{Patience, checking::Checking, milliseconds, request::Prepared, until};
+use super::{
+    Patience, admission::Meter, checking::Checking, milliseconds, request::Prepared, until,
+};
 use crate::{
     registry::{Entry, health::Pass},
     telemetry::trace,
@@ -68,6 +70,8 @@ pub(super) struct Attempt {
     timing: Timing,
     /// Tokens asked and given, as far as we can tell without the provider.
     counted: Usage,
+    /// Where they are counted for the caller.
+    meter: Meter,
     admitted: bool,
     /// How long the next event is waited for.
     patience: Patience,
@@ -112,7 +116,7 @@ impl Attempt {
         entry: Entry,
         mut pass: Pass,
         prepared: Prepared,
-        began: Instant,
+        (began, meter): (Instant, Meter),
     ) -> Result<Self, AttemptError> {
         let Prepared { mut request, stages, checking } = prepared;
         let spans = Spans::begin(entry.provider.name());
@@ -137,6 +141,7 @@ impl Attempt {
             began,
             held: Vec::new(),
             timing: Timing::default(),
+            meter,
             counted: Usage { prompt_tokens, completion_tokens: 0, estimated: true },
             admitted: false,
             patience: Patience::default(),
@@ -235,6 +240,7 @@ impl Attempt {
             }
             ProviderEvent::Admitted { model } => {
                 self.admitted = true;
+                self.meter.add(self.counted.prompt_tokens);
                 self.with_pass(|pass| pass.admitted(&model));
                 self.spans.admitted(&model);
                 self.timing.queued_ms = milliseconds(self.began);
@@ -243,13 +249,17 @@ impl Attempt {
                 Ok(Step::Admitted)
             }
             ProviderEvent::Reasoning(text) => {
+                self.meter.add(1);
                 self.with_pass(Pass::works);
                 let thought = self.stages.think(text);
                 Ok(self.release(thought))
             }
             ProviderEvent::Text(text) => Ok(self.hear(&text)),
             ProviderEvent::Logprobs(tokens) => Ok(self.release(vec![TurnEvent::Logprobs(tokens)])),
-            ProviderEvent::Tool(delta) => Ok(self.release(vec![TurnEvent::Tool(delta)])),
+            ProviderEvent::Tool(delta) => {
+                self.meter.add(1);
+                Ok(self.release(vec![TurnEvent::Tool(delta)]))
+            }
             ProviderEvent::Done { reason, usage } => self.close(reason, usage),
         }
     }
@@ -261,6 +271,7 @@ impl Attempt {
             self.with_pass(|pass| pass.first_token());
         }
         self.counted.completion_tokens += 1;
+        self.meter.add(1);
         let released = self.stages.push(text);
         if self.stages.is_full() {
             let filtered = self.stages.is_filtered();
