@@ -198,6 +198,8 @@ fn configure(folder: &Path, profile: &str) {
     );
     fs::create_dir(folder.join("config")).unwrap();
     fs::write(folder.join("config/base.toml"), base).unwrap();
+    // What personas know is read beside the first turns, and its memory would be taken for the client's.
+    let profile = format!("{profile}\n[knowledge]\nenabled = false\n");
     fs::write(folder.join("config/test.toml"), profile).unwrap();
     fs::write(folder.join("playbook.toml"), PLAYBOOK).unwrap();
 }

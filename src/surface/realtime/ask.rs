@@ -13,7 +13,7 @@ use super::{
     },
     Whom,
     item::Item,
-    items::{Items, messages},
+    items::{Items, MOST_BYTES, messages},
     manner::Manner,
 };
 use crate::{
@@ -121,15 +121,45 @@ impl Asked {
     }
 }
 
-/// The items of a response's own input; some may be named and are those of the conversation.
+/// The items of a response's own input; some may be named and are those of the conversation. However
+/// often one is named, together they are no larger than a conversation may be.
 fn brought(input: &[Value], items: &Items) -> Result<Vec<Item>, HttpError> {
-    let item = |(index, value): (usize, &Value)| {
+    let (mut brought, mut bytes) = (Vec::new(), 0_usize);
+    for (index, value) in input.iter().enumerate() {
         let path = format!("response.input[{index}]");
-        if value["type"] != "item_reference" {
-            return Item::read(value.clone(), &path);
-        }
-        let id = value["id"].as_str().unwrap_or_default();
-        items.get(id).cloned().map_err(|error| error.with_param(&format!("{path}.id")))
-    };
-    input.iter().enumerate().map(item).collect()
+        let item = if value["type"] == "item_reference" {
+            let id = value["id"].as_str().unwrap_or_default();
+            let named = items.get(id).map_err(|error| error.with_param(&format!("{path}.id")))?;
+            bytes = bytes.saturating_add(named.bytes());
+            if bytes > MOST_BYTES {
+                let message = format!("input holds at most {} MiB", MOST_BYTES >> 20);
+                return Err(HttpError::parameter("response.input", message));
+            }
+            named.clone()
+        } else {
+            Item::read(value.clone(), &path)?
+        };
+        brought.push(item);
+    }
+    Ok(brought)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_item_that_is_named_often_counts_each_time() {
+        let mut items = Items::default();
+        let large = "x".repeat(MOST_BYTES / 4);
+        let item = json!({ "type": "message", "id": "a", "role": "user",
+            "content": [{ "type": "input_text", "text": large }] });
+        items.insert(Item::read(item, "item").unwrap(), None).unwrap();
+        let named = |times| vec![json!({ "type": "item_reference", "id": "a" }); times];
+        assert_eq!(brought(&named(3), &items).unwrap().len(), 3);
+        let refused = brought(&named(5), &items).err().unwrap();
+        assert!(refused.to_string().contains("4 MiB"), "{refused}");
+    }
 }

@@ -10,7 +10,7 @@ use super::{
 /// Most items of a conversation.
 const MOST: usize = 1024;
 /// Most bytes of all items together.
-const MOST_BYTES: usize = 4 * 1024 * 1024;
+pub(super) const MOST_BYTES: usize = 4 * 1024 * 1024;
 /// The place before the first item.
 const ROOT: &str = "root";
 
