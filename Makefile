@@ -1,5 +1,5 @@
 # Everything that is done with Anima. `make run` needs a Rust toolchain and a C compiler, nothing else.
-.PHONY: run chat build page test test-browser test-clients quick faults lint lint-page doc bench bench-gateway needs needs-redis help
+.PHONY: run chat build page test test-browser test-clients test-autobahn quick faults lint lint-page doc bench bench-gateway needs needs-redis help
 
 CARGO ?= cargo
 # Where cargo puts what it builds.
@@ -15,6 +15,10 @@ ARMS_LIST := tests/bench/gateway/requirements.txt
 ANIMA_BINARY ?= $(TARGET)/release/anima
 # Says what the tests of the page lack, and fails then.
 BROWSER_NEEDS := tests/browser/needs.sh
+# The clients that Anima is called with, what they are, and what says what they lack.
+CLIENTS := $(TARGET)/clients
+CLIENTS_LIST := tests/clients/requirements.txt
+CLIENTS_NEEDS := tests/clients/needs.sh
 # Thousands of sockets are thousands of files.
 MORE_FILES = ulimit -n $$(ulimit -Hn)
 
@@ -34,11 +38,14 @@ build: needs
 page: node_modules ## Build the page from web/ into static/, which is committed.
 	npm run --silent --workspace web build
 
-test: needs needs-redis ## Run every test, the engine's included, and those of the page where Node and Chromium are at hand.
+test: needs needs-redis ## Run every test, the engine's included, and those with Chromium and with real clients where these are at hand.
 	$(CARGO) test --release --locked --workspace
 	@if missing=$$($(BROWSER_NEEDS)); then $(MAKE) --no-print-directory test-browser; \
 	elif [ -n "$(CI)" ]; then echo "The tests of the page cannot run: $$missing"; exit 1; \
 	else echo "Left out: the tests of the page. $$missing"; fi
+	@if missing=$$($(CLIENTS_NEEDS)); then $(MAKE) --no-print-directory test-clients; \
+	elif [ -n "$(CI)" ]; then echo "The tests with real clients cannot run: $$missing"; exit 1; \
+	else echo "Left out: the tests with real clients. $$missing"; fi
 
 test-browser: node_modules ## Run the tests of the page in Chromium, against the program of `make run`.
 	@$(BROWSER_NEEDS)
@@ -93,9 +100,26 @@ endif
 	exec $(LEAN)/release/anima-gateway-bench $(if $(SMOKE),--smoke) --anima $(LEAN)/release/anima --python $$python \
 		--scratch $(TARGET) --json $(TARGET)/bench-gateway.json $(GATEWAY)
 
-test-clients: needs ## Try the stand-in for model servers with the providers' own client libraries.
-	$(CARGO) build --locked --package anima-upstream
-	python3 tests/clients/upstream.py --upstream $(TARGET)/debug/anima-upstream
+test-clients: needs ## Call Anima with the clients that people have, and its stand-in for model servers with the providers' own.
+	@$(CLIENTS_NEEDS)
+	@test -x $(ANIMA_BINARY) || { echo "$(ANIMA_BINARY) is missing: make build"; exit 1; }
+	@cmp -s $(CLIENTS_LIST) $(CLIENTS)/requirements.txt || { \
+		echo "Fetching the clients, half a GB: once."; \
+		python3 -m venv --clear $(CLIENTS)/venv \
+		&& $(CLIENTS)/venv/bin/pip install --quiet --disable-pip-version-check --requirement $(CLIENTS_LIST) \
+		&& cp $(CLIENTS_LIST) $(CLIENTS)/requirements.txt; }
+	@cmp -s tests/clients/package-lock.json $(CLIENTS)/package-lock.json || { \
+		cp tests/clients/package.json tests/clients/package-lock.json $(CLIENTS)/ \
+		&& (cd $(CLIENTS) && npm ci --no-audit --no-fund) || { rm -f $(CLIENTS)/package-lock.json; exit 1; }; }
+	@$(CARGO) build --release --locked --workspace --bin anima-upstream
+	@upstream=$(TARGET)/release/anima-upstream; export PYTHONDONTWRITEBYTECODE=1; \
+	$(CLIENTS)/venv/bin/python tests/clients/upstream.py --upstream $$upstream \
+	&& exec $(CLIENTS)/venv/bin/python tests/clients/run.py --anima $(ANIMA_BINARY) --upstream $$upstream \
+		--modules $(CLIENTS)/node_modules
+
+test-autobahn: needs ## Let Autobahn's test suite loose on the WebSocket stack; WSTEST names its program wstest (Python 2.7).
+	WSTEST=$(WSTEST) $(CARGO) test --locked --no-default-features -p anima --lib -- --ignored --exact \
+		surface::wire::conformance::autobahn::autobahn_comes_to_the_recorded_result
 
 needs:
 	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install rustup, then come back."; exit 1; }

@@ -1,35 +1,20 @@
 """Tries the stand-in for model servers (tests/upstream) with the providers' own client libraries.
 
 What these libraries accept, raise and send is what the tests of Anima's providers rely on. Run it with
-`make test-clients`; it needs Python 3 and pip.
+`make test-clients`.
 """
 
 import argparse
 import json
-import os
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-import venv
-from pathlib import Path
 
 PACKAGES = ["openai", "google-genai", "zai-sdk"]
 TEXT = "慢慢呼吸几次，把大事拆成小步。再找人聊聊。"
 KEY = "account.key-of-the-tests"
-
-
-def enter_environment():
-    """Runs this script again in an environment that has the libraries."""
-    root = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "anima" / "clients"
-    python = root / "bin" / "python"
-    if Path(sys.prefix) == root:
-        return
-    if not python.exists():
-        venv.create(root, with_pip=True)
-    subprocess.run([python, "-m", "pip", "install", "-q", *PACKAGES], check=True)
-    os.execv(python, [str(python), __file__, *sys.argv[1:]])
 
 
 class Upstream:
@@ -356,7 +341,6 @@ def try_zhipu(upstream, cases):
 
 
 def main():
-    enter_environment()
     from importlib.metadata import version
 
     parser = argparse.ArgumentParser(description=__doc__)
