@@ -31,6 +31,7 @@ use actix_web::{
 use socket2::{SockRef, Socket, TcpKeepalive};
 use tokio::{
     sync::Notify,
+    task::yield_now,
     time::{MissedTickBehavior, interval},
 };
 use tracing::debug;
@@ -86,6 +87,8 @@ pub(super) struct Connection {
     /// Bytes of WebSocket frames that wait for room.
     waiting: AtomicUsize,
     room: Notify,
+    /// All of its `WebSocket` was handed on.
+    ended: Notify,
 }
 
 impl Connections {
@@ -129,6 +132,7 @@ impl Connections {
             is_socket: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
             room: Notify::new(),
+            ended: Notify::new(),
         });
         self.0.open().insert(id, Arc::downgrade(&connection));
         metrics::gauge!("anima_open_connections").increment(1);
@@ -219,6 +223,29 @@ impl Connection {
         let less = |waiting: usize| Some(waiting.saturating_sub(bytes));
         let _ = self.waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
         self.room.notify_one();
+    }
+
+    /// The body of a response was handed on.
+    fn end(&self) {
+        if self.is_socket.load(Ordering::Relaxed) {
+            self.ended.notify_one();
+        }
+    }
+
+    /// Tells the client of a `WebSocket` that nothing follows, once it has room for the last frame;
+    /// clients wait for that, and actix-web would wait for them.
+    pub(super) async fn finish(&self) {
+        self.ended.notified().await;
+        let Some(handle) = &self.handle else { return };
+        // Where no file is left to open, what has not been written yet may be lost.
+        let stream = handle.try_clone().map(|socket| TcpStream::from_std(socket.into()));
+        if let Ok(Ok(stream)) = stream {
+            // An error means that it has ended already.
+            let _ = stream.writable().await;
+        }
+        // What waited for room is written by another task of this thread, which wakes just now.
+        yield_now().await;
+        let _ = handle.shutdown(Shutdown::Write);
     }
 
     /// It ends after `patience`, whatever its client does.

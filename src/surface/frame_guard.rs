@@ -4,8 +4,10 @@
 //! huge frame would let a client fill the memory; it knows neither a limit for the number of
 //! fragments nor one for the time that a message takes. This stream sits before it and reads along.
 
+mod close;
 mod frames;
 mod header;
+mod utf8;
 
 use std::{
     pin::Pin,
@@ -19,6 +21,7 @@ use futures::Stream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use frames::Frames;
+pub(super) use frames::MAX_FRAGMENTS;
 
 /// How long a message may take to come in, from its first byte to its last.
 const MESSAGE_DEADLINE: Duration = Duration::from_secs(10);
@@ -37,9 +40,10 @@ pub(super) enum Violation {
     TooSlow,
     /// A message whose rest did not come.
     Unfinished,
-    /// Reserved bits, or a control frame that is too long.
+    /// A frame that nobody may send, or not there: reserved bits, an unknown opcode, no mask, a
+    /// control frame that is too long, a reason for closing that does not exist, a fragment of nothing.
     Protocol,
-    /// A reason for closing that is not UTF-8.
+    /// A text, or the words of a reason for closing, that is not UTF-8.
     NotUtf8,
 }
 
@@ -90,6 +94,12 @@ impl<S> FrameGuard<S> {
             heard_at: Instant::now(),
             state: State::Open,
         }
+    }
+
+    /// Lets messages of at most so many fragments through.
+    pub(super) fn with_max_fragments(mut self, most: u32) -> Self {
+        self.frames.max_fragments = most;
+        self
     }
 
     /// Where to look when the stream has ended with an error.

@@ -5,6 +5,8 @@
 //! [`Wire`] that has dealt with all of that: what comes out of it is text in time, and what goes in
 //! has been taken, or the socket ends.
 
+#[cfg(test)]
+mod conformance;
 mod end;
 mod handshake;
 
@@ -35,7 +37,7 @@ use super::{
     House, Service, SocketPlace,
     connection::Connection,
     error::{self, HttpError},
-    frame_guard::{FrameGuard, Verdict},
+    frame_guard::{FrameGuard, MAX_FRAGMENTS, Verdict},
 };
 use crate::{access::Allowance, session::CommandError};
 pub(super) use end::End;
@@ -75,11 +77,42 @@ pub(super) async fn open(
     let Some(place) = SocketPlace::take(house) else {
         return Err(error::overloaded("all places for sockets are taken"));
     };
-    let limit = house.server.max_message_bytes;
+    let terms = Terms {
+        max_message_bytes: house.server.max_message_bytes,
+        max_fragments: MAX_FRAGMENTS,
+        messages_per_minute: house.server.messages_per_minute,
+        service: house.service.clone(),
+    };
+    let (response, wire) = upgrade(request, body, protocols, terms).await?;
+    // It ends with its client, with its session, or with the service.
+    actix_web::rt::spawn(async move {
+        let connection = wire.serve_by(serve).await;
+        drop(place);
+        farewell(&connection).await;
+    });
+    Ok(response)
+}
+
+/// What holds for a socket.
+struct Terms {
+    max_message_bytes: usize,
+    max_fragments: u32,
+    messages_per_minute: u32,
+    service: watch::Receiver<Service>,
+}
+
+/// Makes a request's connection a `WebSocket`, once the response is sent.
+async fn upgrade(
+    request: &HttpRequest,
+    body: Payload,
+    protocols: &[&str],
+    terms: Terms,
+) -> Result<(HttpResponse, Wire), HttpError> {
     let Some(connection) = request.conn_data::<Arc<Connection>>().cloned() else {
         return Err(error::internal("the connection is not watched"));
     };
-    let guard = FrameGuard::new(body.into_inner(), limit);
+    let limit = terms.max_message_bytes;
+    let guard = FrameGuard::new(body.into_inner(), limit).with_max_fragments(terms.max_fragments);
     let verdict = guard.verdict();
     let guarded: BoxedPayload = Box::pin(guard);
     let mut guarded = RawPayload::Stream { payload: guarded };
@@ -94,26 +127,18 @@ pub(super) async fn open(
     // The first tick is at once, and would be a ping before anything was said.
     heartbeat.reset();
     let wire = Wire {
-        frames: frames.clone(),
+        frames,
         messages,
-        connection: Arc::clone(&connection),
+        connection,
         verdict,
-        allowance: Allowance::new(house.server.messages_per_minute, Duration::from_mins(1)),
+        allowance: Allowance::new(terms.messages_per_minute, Duration::from_mins(1)),
         pings: Allowance::new(PINGS_PER_SECOND, Duration::from_secs(1)),
         heard_from: Instant::now(),
-        service: house.service.clone(),
+        service: terms.service,
         told: Service::Open,
         heartbeat,
     };
-    // It ends with its client, with its session, or with the service.
-    actix_web::rt::spawn(async move {
-        let _place = place;
-        let end = serve(wire).await;
-        // A client that takes nothing does not get the close frame either.
-        let _ = timeout(CLOSE_DEADLINE, frames.close(end.reason())).await;
-        connection.end_within(FAREWELL);
-    });
-    Ok(response)
+    Ok((response, wire))
 }
 
 /// A client's connection.
@@ -151,6 +176,15 @@ enum Step<T> {
 }
 
 impl Wire {
+    /// Is served to its end, and sends the close frame; what is left is the connection.
+    async fn serve_by(self, serve: impl AsyncFnOnce(Self) -> End) -> Arc<Connection> {
+        let (frames, connection) = (self.frames.clone(), Arc::clone(&self.connection));
+        let end = serve(self).await;
+        // A client that takes nothing does not get the close frame either.
+        let _ = timeout(CLOSE_DEADLINE, frames.close(end.reason())).await;
+        connection
+    }
+
     /// Waits for the next thing that its speaker has to know. Pings, closes and silence are dealt
     /// with here; `news` is dropped unless it comes first, so it must not lose anything then.
     ///
@@ -252,6 +286,12 @@ impl Wire {
     pub(super) fn messages_left(&mut self) -> u32 {
         self.allowance.left()
     }
+}
+
+/// Ends a connection whose close frame is on its way.
+async fn farewell(connection: &Connection) {
+    connection.end_within(FAREWELL);
+    let _ = timeout(FAREWELL, connection.finish()).await;
 }
 
 /// What a client is told that sends too many messages.

@@ -55,7 +55,12 @@ impl<B: MessageBody> MessageBody for Watched<B> {
                 Poll::Ready(Some(Ok(bytes))) => self.rest = bytes,
                 other => {
                     if let Some(connection) = &self.connection {
-                        if other.is_pending() { connection.settle() } else { connection.owe() }
+                        if other.is_pending() {
+                            connection.settle();
+                        } else {
+                            connection.owe();
+                            connection.end();
+                        }
                     }
                     return other;
                 }

@@ -1,7 +1,16 @@
 //! The header of a WebSocket frame (RFC 6455, section 5.2).
 
+/// Opcode of a further fragment.
+pub(super) const CONTINUATION: u8 = 0x0;
+
+/// Opcode of a text.
+pub(super) const TEXT: u8 = 0x1;
+
 /// Opcode of a close frame.
 pub(super) const CLOSE: u8 = 0x8;
+
+/// Longest payload of a control frame.
+const MAX_CONTROL: u64 = 125;
 
 /// Longest header: two bytes, eight of extended length, four of mask.
 pub(super) const LONGEST: usize = 14;
@@ -35,13 +44,21 @@ impl Header {
             0 => None,
             _ => Some(*rest.first_chunk()?),
         };
+        let length = extended.iter().fold(short, |length, byte| length << 8 | u64::from(*byte));
         Some(Self {
             is_last: first & 0x80 != 0,
             has_reserved_bits: first & 0x70 != 0,
             opcode: first & 0x0F,
-            length: extended.iter().fold(short, |length, byte| length << 8 | u64::from(*byte)),
+            length,
             mask,
         })
+    }
+
+    /// Whether it is a frame that a client may send at all.
+    pub(super) fn keeps_to_its_form(self) -> bool {
+        let is_known = matches!(self.opcode, 0x0..=0x2 | 0x8..=0xA);
+        let is_small = !self.is_control() || self.length <= MAX_CONTROL && self.is_last;
+        is_known && is_small && self.mask.is_some() && !self.has_reserved_bits
     }
 
     /// Whether it is a close, a ping or a pong, or would be one if it were defined.
