@@ -36,8 +36,8 @@ export class Sessions {
   show(records: SessionRecord[], current: string | undefined): void {
     this.#records = records;
     this.#current = current;
-    // Whoever is just typing a name is not disturbed.
-    if (!this.#list.querySelector("input")) this.#draw();
+    // Whoever is just typing a name, or about to confirm, is not disturbed.
+    if (!this.#list.querySelector("input, .confirm")) this.#draw();
   }
 
   #draw(): void {
@@ -66,9 +66,7 @@ export class Sessions {
     const field = make("input", { attributes: { maxlength: "100", "aria-label": word("newName") } });
     field.value = record.title;
     const form = make("form", { class: "rename" }, field, button({ class: "round small", attributes: { type: "submit", "aria-label": word("rename") } }, icon("check")));
-    const leave = (): void => {
-      item.replaceWith(this.#item(record));
-    };
+    const leave = (): void => { this.#draw(); };
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const title = field.value.trim();
@@ -85,8 +83,9 @@ export class Sessions {
   }
 
   #confirm(item: HTMLElement, record: SessionRecord): void {
-    const yes = button({ class: "danger", onclick: () => { this.#events.delete(record.id); } }, icon("bin"), word("really"));
-    const no = button({ class: "quiet", onclick: () => { item.replaceWith(this.#item(record)); } }, word("close"));
+    const leave = (): void => { this.#draw(); };
+    const yes = button({ class: "danger", onclick: () => { leave(); this.#events.delete(record.id); } }, icon("bin"), word("really"));
+    const no = button({ class: "quiet", onclick: leave }, word("close"));
     item.replaceChildren(make("span", { class: "confirm" }, yes, no));
     yes.focus();
   }
