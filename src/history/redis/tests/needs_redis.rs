@@ -14,6 +14,9 @@ use super::server::RedisServer;
 use crate::history::contract::check_contract;
 use crate::history::redis::{RedisOptions, RedisStore};
 
+/// Exchanges that a session keeps.
+const MOST_EXCHANGES: usize = 1000;
+
 check_contract!(store_of_its_own);
 
 /// A store in the shared Redis that nobody else is in.
@@ -35,7 +38,7 @@ fn options(url: &str) -> RedisOptions {
         deadline: Duration::from_millis(600),
         lease: Duration::from_secs(10),
         ttl: Duration::from_hours(24),
-        max_exchanges: 1000,
+        max_exchanges: MOST_EXCHANGES as u64,
     }
 }
 
