@@ -46,6 +46,9 @@ export class Service {
 [turn]
 provider = "playbook"
 persona = "companion"
+# A turn that is made to fail leaves the next test its provider.
+[turn.breaker]
+failures = 0
 [providers.demo]
 enabled = false
 [providers.playbook]
