@@ -236,8 +236,8 @@ async fn score(
     }
     let Some(scorer) = ready.entry.provider.scorer() else {
         notes.push(format!(
-            "No perplexity: the provider {} gives no likelihoods. One of kind openai with the base_url of a \
-             server such as vLLM does.",
+            "No perplexity: the provider {} gives no likelihoods. Those of kind local do, and those of \
+             kind openai with the base_url of a server such as vLLM.",
             ready.name
         ));
         return Ok(());

@@ -10,8 +10,8 @@ use std::{
 };
 
 use mistralrs::{
-    GgufModelBuilder, Model, NormalRequest, Request, RequestMessage, Response, SamplingParams,
-    StopTokens, Tensor, TextModelBuilder, TokenSource,
+    DType, GgufModelBuilder, Model, NormalRequest, Request, RequestMessage, Response,
+    SamplingParams, StopTokens, Tensor, TextModelBuilder, TokenSource,
 };
 use tokio::{
     runtime,
@@ -20,6 +20,7 @@ use tokio::{
 
 use crate::{
     LoadError, LocalSettings,
+    dictation::Dictation,
     form::Form,
     inspect::{EndTokens, Weights},
     paging::Paging,
@@ -43,6 +44,15 @@ pub(crate) struct Engine {
     model: Model,
     requests: Sender<Request>,
     end_token: u32,
+}
+
+/// What decides which tokens may come.
+#[derive(Clone)]
+pub(crate) enum Guide {
+    /// The form of the answer.
+    Form(Box<Form>),
+    /// The whole text, given beforehand.
+    Dictation(Dictation),
 }
 
 /// Cancels a running sequence and counts its tokens.
@@ -131,14 +141,14 @@ impl Engine {
         prompt: Vec<u32>,
         parameters: SamplingParams,
         cancel: &Arc<Cancel>,
-        form: Option<Form>,
+        guide: Option<Guide>,
     ) -> Option<Receiver<Response>> {
         let (sender, receiver) = mpsc::channel(parameters.max_len.unwrap_or(0) + 16);
         let message = RequestMessage::CompletionTokens(prompt);
         let mut request = NormalRequest::new_simple(message, parameters, sender, 0, None, None);
         request.is_streaming = true;
         request.logits_processors =
-            Some(vec![Arc::new(processor(Arc::clone(cancel), self.end_token, form))]);
+            Some(vec![Arc::new(processor(Arc::clone(cancel), self.end_token, guide))]);
         self.requests.blocking_send(Request::Normal(Box::new(request))).ok()?;
         Some(receiver)
     }
@@ -225,41 +235,58 @@ async fn model(blueprint: &Blueprint) -> Result<Model, String> {
     built.map_err(|error| error.to_string())
 }
 
-/// Counts each token, leaves those that the form allows to draw and, once cancelled, only the end
+/// Counts each token, leaves those that the guide allows to draw and, once cancelled, only the end
 /// token.
 fn processor(
     cancel: Arc<Cancel>,
     end_token: u32,
-    form: Option<Form>,
+    guide: Option<Guide>,
 ) -> impl Fn(&Tensor, &[u32]) -> mistralrs::Result<Tensor> + Send + Sync {
     // Called for one token after the other; the lock is for the compiler.
-    let form = form.map(Mutex::new);
+    let guide = guide.map(Mutex::new);
     move |logits, context| {
         cancel.sampled.fetch_add(1, Ordering::Relaxed);
-        if let Some(form) = form.as_ref().filter(|_| !cancel.is_cancelled()) {
-            match form.lock().unwrap_or_else(PoisonError::into_inner).next(context) {
-                Ok(allowed) => {
-                    let mut bias = vec![f32::NEG_INFINITY; logits.elem_count()];
+        if cancel.is_cancelled() {
+            return only(end_token, logits);
+        }
+        let Some(guide) = &guide else { return Ok(logits.clone()) };
+        match &mut *guide.lock().unwrap_or_else(PoisonError::into_inner) {
+            Guide::Form(form) => match form.next(context) {
+                Ok(allowed) => among(logits, |bias| {
                     allowed.iter_set_entries(|token| {
                         if let Some(bias) = bias.get_mut(token) {
                             *bias = 0.0;
                         }
                     });
-                    let bias = Tensor::from_vec(bias, logits.dims(), logits.device())?;
-                    return logits + bias.to_dtype(logits.dtype())?;
+                }),
+                Err(problem) => {
+                    cancel.give_up(problem);
+                    only(end_token, logits)
                 }
-                Err(problem) => cancel.give_up(problem),
+            },
+            Guide::Dictation(dictation) => {
+                let thought = logits.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+                only(dictation.next(&thought).unwrap_or(end_token), logits)
             }
         }
-        if !cancel.is_cancelled() {
-            return Ok(logits.clone());
-        }
-        let mut only_end = vec![f32::NEG_INFINITY; logits.elem_count()];
-        if let Some(score) = only_end.get_mut(end_token as usize) {
-            *score = 0.0;
-        }
-        Tensor::from_vec(only_end, logits.dims(), logits.device())?.to_dtype(logits.dtype())
     }
+}
+
+/// The logits of those tokens alone that `allow` sets to 0.
+fn among(logits: &Tensor, allow: impl FnOnce(&mut [f32])) -> mistralrs::Result<Tensor> {
+    let mut bias = vec![f32::NEG_INFINITY; logits.elem_count()];
+    allow(&mut bias);
+    let bias = Tensor::from_vec(bias, logits.dims(), logits.device())?;
+    logits + bias.to_dtype(logits.dtype())?
+}
+
+/// Logits that leave one token.
+fn only(token: u32, logits: &Tensor) -> mistralrs::Result<Tensor> {
+    let mut certain = vec![f32::NEG_INFINITY; logits.elem_count()];
+    if let Some(logit) = certain.get_mut(token as usize) {
+        *logit = 0.0;
+    }
+    Tensor::from_vec(certain, logits.dims(), logits.device())?.to_dtype(logits.dtype())
 }
 
 /// What a panic says of itself.

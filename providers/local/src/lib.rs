@@ -15,6 +15,7 @@
 //! - `template`, `literal`, `prompt`: renders the chat template and tokenizes; special tokens
 //!   that a person typed stay plain text;
 //! - `sampling`, `form`, `stop`: how the answer is drawn, what it is bound to and where it ends;
+//! - `dictation`: how likely a given text is;
 //! - `queue`, `answer`: who is served when, and what the caller sees meanwhile;
 //! - `paging`: how a GPU's memory is shared out;
 //! - `engine`, `worker`: the model itself and the only thread that talks to it;
@@ -27,6 +28,7 @@
 //! logging thread of mistralrs behind.
 
 mod answer;
+mod dictation;
 mod embedder;
 mod engine;
 mod error;

@@ -76,6 +76,13 @@ impl Prompter {
         Ok(tokens)
     }
 
+    /// What the tokenizer puts before a text, and the tokens of one that somebody wrote.
+    pub(crate) fn dictated(&self, text: &str) -> Result<(Vec<u32>, Vec<u32>), ProviderError> {
+        let mut tokens = Vec::new();
+        self.encode_plain(text, &mut tokens)?;
+        Ok((self.beginning.clone(), tokens))
+    }
+
     fn chat(&self, system: Option<&str>, messages: &[Message]) -> Result<Vec<u32>, ProviderError> {
         let unsupported =
             |feature: &str| ProviderError::Unsupported { feature: feature.to_owned() };

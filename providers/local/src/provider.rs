@@ -2,20 +2,24 @@
 
 use std::{sync::Arc, thread};
 
-use anima_provider::{Capabilities, EventStream, OutputKinds, Provider, ProviderError, Request};
+use anima_provider::{
+    Capabilities, EventStream, LaneId, OutputKinds, Provider, ProviderError, Request, Scorer,
+};
 use async_trait::async_trait;
+use futures::StreamExt;
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
 use crate::{
     LoadError, LocalSettings,
     answer::Answer,
-    engine::{Blueprint, Cancel, Engine},
+    dictation::Dictation,
+    engine::{Blueprint, Cancel, Engine, Guide},
     form::Forms,
     inspect::{ModelFiles, inspect},
     prompt::Prompter,
     queue::{FairQueue, Refusal},
-    sampling::Limits,
+    sampling::{Limits, Plan},
     worker::{self, Job, Status},
 };
 
@@ -114,6 +118,28 @@ impl LocalProvider {
         self.status.rebuilds()
     }
 
+    /// Puts a request into the queue.
+    fn enqueue(
+        &self,
+        lane: LaneId,
+        prompt: Vec<u32>,
+        plan: Plan,
+        guide: Option<Guide>,
+    ) -> Result<EventStream, ProviderError> {
+        let cancel = Arc::new(Cancel::default());
+        // A chunk makes one event at most; the rest is for the held text and the end.
+        let (events, receiver) = mpsc::channel(plan.max_tokens + 16);
+        let job = Job { prompt, plan, guide, cancel: Arc::clone(&cancel), events };
+        let place = self.queue.push(lane, job).map_err(|refusal| match refusal {
+            Refusal::Full(retry_after) => {
+                ProviderError::RateLimited { retry_after: Some(retry_after) }
+            }
+            Refusal::Closed => ProviderError::Unavailable("the engine was shut down".into()),
+        })?;
+        let queue = Arc::clone(&self.queue);
+        Ok(Answer::new(queue, place, receiver, cancel, self.model.clone()).into_stream())
+    }
+
     /// Ends the engine as a crash would, which the next request finds out; for tests.
     #[doc(hidden)]
     pub fn crash(&self) {
@@ -174,18 +200,41 @@ impl Provider for LocalProvider {
             Some(forms) => forms.form(request.output).await?,
             None => None,
         };
-        let cancel = Arc::new(Cancel::default());
-        // A chunk makes one event at most; the rest is for the held text and the end.
-        let (events, receiver) = mpsc::channel(plan.max_tokens + 16);
-        let job = Job { prompt, plan, form, cancel: Arc::clone(&cancel), events };
-        let place = self.queue.push(request.lane, job).map_err(|refusal| match refusal {
-            Refusal::Full(retry_after) => {
-                ProviderError::RateLimited { retry_after: Some(retry_after) }
-            }
-            Refusal::Closed => ProviderError::Unavailable("the engine was shut down".into()),
-        })?;
-        let queue = Arc::clone(&self.queue);
-        Ok(Answer::new(queue, place, receiver, cancel, self.model.clone()).into_stream())
+        let guide = form.map(|form| Guide::Form(Box::new(form)));
+        self.enqueue(request.lane, prompt, plan, guide)
+    }
+
+    fn scorer(&self) -> Option<&dyn Scorer> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Scorer for LocalProvider {
+    async fn score(&self, text: &str) -> Result<Vec<f64>, ProviderError> {
+        let (beginning, mut tokens) = self.prompter.dictated(text)?;
+        // A model without a token for the beginning begins with the first of the text.
+        let prompt = if beginning.is_empty() {
+            tokens.drain(..tokens.len().min(1)).collect()
+        } else {
+            beginning
+        };
+        if tokens.is_empty() {
+            return Ok(Vec::new());
+        }
+        let plan = self.limits.plan_whole(prompt.len(), tokens.len())?;
+        if self.status.is_rebuilding() {
+            return Err(worker::gone());
+        }
+        let dictation = Dictation::new(&tokens);
+        let guide = Some(Guide::Dictation(dictation.clone()));
+        let mut events = self.enqueue(LaneId(String::new()), prompt, plan, guide)?;
+        while let Some(event) = events.next().await {
+            event?;
+        }
+        dictation.likelihoods().ok_or_else(|| ProviderError::Unsupported {
+            feature: "the likelihood of this text: the model ends at one of its tokens".to_owned(),
+        })
     }
 }
 

@@ -61,6 +61,28 @@ impl Limits {
         Ok(Plan { parameters, max_tokens, stop: sampling.stop })
     }
 
+    /// Plans a text of exactly `tokens`, whatever the settings say of drawing.
+    pub(crate) fn plan_whole(
+        &self,
+        prompt_tokens: usize,
+        tokens: usize,
+    ) -> Result<Plan, ProviderError> {
+        let context_length = self.usable(prompt_tokens);
+        // One more, because the end is a token, too.
+        let max_tokens = tokens + 1;
+        if prompt_tokens + max_tokens > context_length {
+            let prompt_tokens = prompt_tokens + max_tokens;
+            return Err(ProviderError::ContextOverflow { prompt_tokens, context_length });
+        }
+        let parameters = SamplingParams {
+            max_len: Some(max_tokens),
+            stop_toks: (!self.end_tokens.is_empty())
+                .then(|| StopTokens::Ids(self.end_tokens.clone())),
+            ..SamplingParams::deterministic()
+        };
+        Ok(Plan { parameters, max_tokens, stop: Vec::new() })
+    }
+
     /// Tokens that a prompt of this length and its answer may have together.
     ///
     /// The engine's cache begins with whole steps for the prompt and fails when it would grow over

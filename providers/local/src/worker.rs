@@ -16,8 +16,7 @@ use tracing::{error, warn};
 
 use crate::{
     answer::Event,
-    engine::{Blueprint, Cancel, Engine, problem},
-    form::Form,
+    engine::{Blueprint, Cancel, Engine, Guide, problem},
     queue::{FairQueue, Ticket},
     sampling::Plan,
     stop::{Scan, StopScanner},
@@ -33,7 +32,7 @@ pub(crate) struct Job {
     pub(crate) prompt: Vec<u32>,
     pub(crate) plan: Plan,
     /// What the answer is bound to.
-    pub(crate) form: Option<Form>,
+    pub(crate) guide: Option<Guide>,
     pub(crate) cancel: Arc<Cancel>,
     /// Has a place for every event that a job can have, so nothing ever waits for the caller.
     pub(crate) events: Sender<Event>,
@@ -144,13 +143,14 @@ pub(crate) fn gone() -> ProviderError {
 /// Answers one request; the engine is free when this returns. Gives back the event that ends the
 /// answer, unless it was sent already or nobody listens.
 fn serve(engine: &Engine, ticket: &Ticket<Job>) -> Option<Event> {
-    let Job { prompt, plan, form, cancel, events } = &ticket.payload;
+    let Job { prompt, plan, guide, cancel, events } = &ticket.payload;
     ticket.admit();
     if cancel.is_cancelled() {
         return None;
     }
     let parameters = plan.parameters.clone();
-    let Some(mut responses) = engine.start(prompt.clone(), parameters, cancel, form.clone()) else {
+    let Some(mut responses) = engine.start(prompt.clone(), parameters, cancel, guide.clone())
+    else {
         return Some(Err(gone()));
     };
     let mut progress = Progress { scanner: StopScanner::new(plan.stop.clone()), events, end: None };

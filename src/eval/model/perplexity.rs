@@ -2,13 +2,14 @@
 
 use std::{fmt, fs, path::Path};
 
-use anima_provider::Scorer;
+use anima_provider::{ProviderError, Scorer};
 use anyhow::Context;
 use serde::Serialize;
 
 use super::super::statistics::figure;
 
-/// Most characters that are scored at once; what comes after begins anew, without what was before.
+/// Most characters that are scored at once, fewer where the model takes less; what comes after begins
+/// anew, without what was before.
 const WINDOW: usize = 2000;
 
 /// How likely a text is.
@@ -46,11 +47,20 @@ impl fmt::Display for TextPerplexity {
 pub(super) async fn perplexity(scorer: &dyn Scorer, file: &Path) -> anyhow::Result<TextPerplexity> {
     let name = file.display().to_string();
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {name}"))?;
-    let pieces = pieces(text.trim());
-    let (mut tokens, mut sum, mut characters) = (0, 0.0, 0);
-    for piece in &pieces {
-        let likelihoods =
-            scorer.score(piece).await.with_context(|| format!("cannot score {name}"))?;
+    let mut waiting = pieces(text.trim());
+    waiting.reverse();
+    let (mut pieces, mut tokens, mut sum, mut characters) = (0, 0, 0.0, 0);
+    while let Some(piece) = waiting.pop() {
+        let likelihoods = match scorer.score(&piece).await {
+            // It is more than the model takes at once.
+            Err(ProviderError::ContextOverflow { .. }) if piece.chars().nth(1).is_some() => {
+                let (first, second) = halves(&piece);
+                waiting.extend([second.to_owned(), first.to_owned()]);
+                continue;
+            }
+            likelihoods => likelihoods.with_context(|| format!("cannot score {name}"))?,
+        };
+        pieces += 1;
         tokens += likelihoods.len();
         sum += likelihoods.iter().sum::<f64>();
         characters += piece.chars().count();
@@ -59,11 +69,17 @@ pub(super) async fn perplexity(scorer: &dyn Scorer, file: &Path) -> anyhow::Resu
     Ok(TextPerplexity {
         file: name,
         characters,
-        pieces: pieces.len(),
+        pieces,
         tokens,
         perplexity: (-sum / figure(tokens)).exp(),
         bits_per_character: -sum / std::f64::consts::LN_2 / figure(characters),
     })
+}
+
+/// A text of two characters or more, cut in the middle.
+fn halves(text: &str) -> (&str, &str) {
+    let middle = text.chars().count() / 2;
+    text.split_at(text.char_indices().nth(middle).map_or(text.len(), |(index, _)| index))
 }
 
 /// A text in pieces of at most [`WINDOW`] characters, cut behind lines where that can be.
@@ -94,18 +110,23 @@ fn pieces(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use anima_provider::ProviderError;
     use async_trait::async_trait;
 
     use super::*;
 
-    /// Gives every character but the first of a text a probability of a quarter.
-    struct Quarter;
+    /// Gives every character but the first of a text a probability of a quarter, and takes so many.
+    struct Quarter(usize);
 
     #[async_trait]
     impl Scorer for Quarter {
         async fn score(&self, text: &str) -> Result<Vec<f64>, ProviderError> {
-            Ok(text.chars().skip(1).map(|_| 0.25_f64.ln()).collect())
+            match text.chars().count() {
+                count if count > self.0 => Err(ProviderError::ContextOverflow {
+                    prompt_tokens: count,
+                    context_length: self.0,
+                }),
+                _ => Ok(text.chars().skip(1).map(|_| 0.25_f64.ln()).collect()),
+            }
         }
     }
 
@@ -114,12 +135,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("text.txt");
         fs::write(&file, "长".repeat(2001) + "\n").unwrap();
-        let found = perplexity(&Quarter, &file).await.unwrap();
+        let found = perplexity(&Quarter(5000), &file).await.unwrap();
         assert!((found.perplexity - 4.0).abs() < 1e-9, "{found:?}");
         assert_eq!((found.characters, found.pieces, found.tokens), (2001, 2, 1999));
         assert!((found.bits_per_character - 2.0 * 1999.0 / 2001.0).abs() < 1e-9, "{found:?}");
         fs::write(&file, " \n").unwrap();
-        assert!(perplexity(&Quarter, &file).await.is_err());
+        assert!(perplexity(&Quarter(5000), &file).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_the_model_does_not_take_at_once_is_cut_in_halves() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("text.txt");
+        fs::write(&file, "长".repeat(1001)).unwrap();
+        let found = perplexity(&Quarter(400), &file).await.unwrap();
+        assert_eq!((found.characters, found.pieces, found.tokens), (1001, 4, 997));
+        assert_eq!(halves("一二三"), ("一", "二三"));
+        // A single character that is too much is no reason to go on for ever.
+        assert!(perplexity(&Quarter(0), &file).await.is_err());
     }
 
     #[test]

@@ -10,5 +10,6 @@ mod forms;
 mod gguf;
 mod interruption;
 mod queue;
+mod scoring;
 mod side_by_side;
 mod support;
