@@ -1,16 +1,16 @@
 //! What the check does to sentences that are right.
 
+mod repair;
+
 use std::fmt;
 
 use anima_check::{Form, Lexical, Sentence, Status, sentences};
 use serde::Serialize;
 
 use super::{items::index, rows::Row};
+use repair::Altered;
 
 /// Verdicts on the sentences of faithful answers.
-///
-/// Without a judge no words of a sentence are exchanged: what is blamed gets a hedge, or is withheld. What a
-/// judge's correction would alter is for the judge to be measured by.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Harm {
     /// Sentences of faithful answers.
@@ -21,6 +21,8 @@ pub struct Harm {
     pub unsupported: usize,
     /// Those left undecided.
     pub uncertain: usize,
+    /// Those whose words would be exchanged.
+    pub altered: Altered,
 }
 
 impl Harm {
@@ -36,6 +38,7 @@ impl Harm {
                 harm.count(lexical.check(&sentence, &evidence).status);
             }
         }
+        harm.altered = Altered::of(lexical, form, rows);
         (harm.sentences > 0).then_some(harm)
     }
 
@@ -61,7 +64,8 @@ impl fmt::Display for Harm {
             percent(self.contradicted),
             percent(self.unsupported),
             percent(self.uncertain)
-        )
+        )?;
+        write!(out, "; {}", self.altered)
     }
 }
 
