@@ -2,7 +2,7 @@
 
 use super::{
     Violation, close,
-    header::{CLOSE, CONTINUATION, Header, LONGEST, TEXT},
+    header::{CLOSE, CONTINUATION, Header, LONGEST, TEXT, may_begin},
     utf8::Utf8,
 };
 
@@ -63,6 +63,11 @@ impl Frames {
             }
             self.header.push(bytes[at]);
             at += 1;
+            if let [first, second] = self.header[..]
+                && !may_begin(first, second)
+            {
+                return Err((frame_began, Violation::Protocol));
+            }
             if let Some(header) = Header::parse(&self.header) {
                 self.header.clear();
                 self.begin(header).map_err(|violation| (frame_began, violation))?;
@@ -82,7 +87,7 @@ impl Frames {
     }
 
     fn begin(&mut self, header: Header) -> Result<(), Violation> {
-        if !header.keeps_to_its_form() || !self.is_in_order(header) {
+        if !header.keeps_to_its_size() || !self.is_in_order(header) {
             return Err(Violation::Protocol);
         }
         let mask = Mask { key: header.mask.unwrap_or_default(), at: 0 };

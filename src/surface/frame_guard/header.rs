@@ -15,13 +15,19 @@ const MAX_CONTROL: u64 = 125;
 /// Longest header: two bytes, eight of extended length, four of mask.
 pub(super) const LONGEST: usize = 14;
 
+/// Whether a client may send a frame that begins with these two bytes: one of a known kind, with a mask
+/// and without bits that have no meaning. The codec behind the guard judges a header by them, too, and
+/// names other reasons; so they are looked at before it gets to see them.
+pub(super) fn may_begin(first: u8, second: u8) -> bool {
+    let is_known = matches!(first & 0x0F, 0x0..=0x2 | 0x8..=0xA);
+    is_known && first & 0x70 == 0 && second & 0x80 != 0
+}
+
 /// What a header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
     /// Whether it is the last fragment of its message.
     pub(super) is_last: bool,
-    /// Whether a bit is set that has no meaning.
-    pub(super) has_reserved_bits: bool,
     /// What kind of frame it is.
     pub(super) opcode: u8,
     /// The bytes that follow.
@@ -45,20 +51,12 @@ impl Header {
             _ => Some(*rest.first_chunk()?),
         };
         let length = extended.iter().fold(short, |length, byte| length << 8 | u64::from(*byte));
-        Some(Self {
-            is_last: first & 0x80 != 0,
-            has_reserved_bits: first & 0x70 != 0,
-            opcode: first & 0x0F,
-            length,
-            mask,
-        })
+        Some(Self { is_last: first & 0x80 != 0, opcode: first & 0x0F, length, mask })
     }
 
-    /// Whether it is a frame that a client may send at all.
-    pub(super) fn keeps_to_its_form(self) -> bool {
-        let is_known = matches!(self.opcode, 0x0..=0x2 | 0x8..=0xA);
-        let is_small = !self.is_control() || self.length <= MAX_CONTROL && self.is_last;
-        is_known && is_small && self.mask.is_some() && !self.has_reserved_bits
+    /// Whether it is as short and as whole as its kind has to be.
+    pub(super) fn keeps_to_its_size(self) -> bool {
+        !self.is_control() || self.length <= MAX_CONTROL && self.is_last
     }
 
     /// Whether it is a close, a ping or a pong, or would be one if it were defined.
@@ -86,10 +84,21 @@ mod tests {
             }
             let header = Header::parse(&bytes).unwrap();
             assert_eq!((header.length, header.mask), (length, Some(mask)));
-            assert!(header.is_last && !header.has_reserved_bits && !header.is_control());
+            assert!(header.is_last && !header.is_control());
         }
         let unmasked = Header::parse(&[0x49, 0x00]).unwrap();
         assert!(unmasked.mask.is_none() && unmasked.is_control());
-        assert!(unmasked.has_reserved_bits && !unmasked.is_last);
+        assert!(!unmasked.is_last);
+    }
+
+    #[test]
+    fn two_bytes_tell_what_nobody_may_send() {
+        for good in [0x81, 0x01, 0x82, 0x80, 0x88, 0x89, 0x8A] {
+            assert!(may_begin(good, 0x80), "{good:x}");
+            assert!(!may_begin(good, 0x05), "{good:x} without a mask");
+        }
+        for bad in [0x91, 0xA1, 0xC1, 0xF8, 0x83, 0x87, 0x8B, 0x8F] {
+            assert!(!may_begin(bad, 0x80), "{bad:x}");
+        }
     }
 }

@@ -80,7 +80,7 @@ fn reserved_bits() -> Vec<Case> {
         for opcode in KNOWN {
             let frame = || Frame { reserved, ..Frame::new(opcode, "") };
             let name = format!("reserved bits {reserved}, opcode {opcode}");
-            cases.push(Case::new(&name).sends(&frame()).fails(1002));
+            cases.push(Case::new(&name).sends(&frame()).fails(1002).in_pieces(1));
             cases.push(
                 Case::new(format!("{name}, after a message"))
                     .sends(&Frame::text("first"))
