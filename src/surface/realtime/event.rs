@@ -35,12 +35,9 @@ struct WireEvent {
     kind: Scalar,
     #[serde(default)]
     event_id: Scalar,
-    #[serde(default)]
-    item_id: Scalar,
-    #[serde(default)]
-    previous_item_id: Scalar,
-    #[serde(default)]
-    response_id: Scalar,
+    item_id: Option<Value>,
+    previous_item_id: Option<Value>,
+    response_id: Option<Value>,
     session: Option<Value>,
     item: Option<Value>,
     response: Option<Value>,
@@ -67,7 +64,8 @@ impl ClientEvent {
     }
 
     fn read(kind: &str, wire: WireEvent) -> Result<Self, HttpError> {
-        let item_id = |id: Scalar| text(id).ok_or_else(|| HttpError::missing("item_id"));
+        let item_id =
+            |id: Option<Value>| text(id, "item_id")?.ok_or_else(|| HttpError::missing("item_id"));
         let audio = |what: &str| {
             let message = format!("there is text here and no audio: {what}");
             Err(HttpError::unsupported("type", message))
@@ -78,12 +76,12 @@ impl ClientEvent {
             }
             "conversation.item.create" => Self::CreateItem {
                 item: wire.item.ok_or_else(|| HttpError::missing("item"))?,
-                after: text(wire.previous_item_id),
+                after: text(wire.previous_item_id, "previous_item_id")?,
             },
             "conversation.item.retrieve" => Self::RetrieveItem(item_id(wire.item_id)?),
             "conversation.item.delete" => Self::DeleteItem(item_id(wire.item_id)?),
             "response.create" => Self::CreateResponse(wire.response),
-            "response.cancel" => Self::CancelResponse(text(wire.response_id)),
+            "response.cancel" => Self::CancelResponse(text(wire.response_id, "response_id")?),
             "input_audio_buffer.append" => Self::AppendAudio,
             "input_audio_buffer.commit" | "input_audio_buffer.clear" => {
                 return audio("send conversation.item.create with input_text");
@@ -106,10 +104,15 @@ pub(super) fn no_audio() -> HttpError {
     HttpError::unsupported("type", message)
 }
 
-fn text(scalar: Scalar) -> Option<String> {
-    match scalar.0 {
-        Some(Value::String(text)) => Some(text),
-        _ => None,
+/// The text of a field; one that is not there, or null, has none.
+///
+/// # Errors
+/// When it holds anything else.
+fn text(value: Option<Value>, field: &str) -> Result<Option<String>, HttpError> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(HttpError::wrong_type(field, "a text")),
     }
 }
 
@@ -119,4 +122,42 @@ pub(super) fn error(error: &HttpError, event_id: Option<&Value>) -> Value {
     let mut told = told["error"].take();
     told["event_id"] = event_id.cloned().unwrap_or(Value::Null);
     json!({ "type": "error", "error": told })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is wrong with an event, as its client is told.
+    fn wrong(event: &Value) -> Value {
+        let received = ClientEvent::parse(&event.to_string());
+        error(&received.event.unwrap_err(), received.event_id.as_ref())["error"].clone()
+    }
+
+    #[test]
+    fn a_field_that_is_no_text_is_named_and_not_read_over() {
+        for (kind, field) in [
+            ("conversation.item.retrieve", "item_id"),
+            ("conversation.item.delete", "item_id"),
+            ("conversation.item.create", "previous_item_id"),
+            ("response.cancel", "response_id"),
+        ] {
+            for value in [json!(7), json!(true), json!(["a"]), json!({ "a": 1 })] {
+                let event = json!({ "type": kind, "item": {}, field: value, "event_id": "e1" });
+                let told = wrong(&event);
+                assert_eq!(told["param"], field, "{event}");
+                assert_eq!(told["code"], "invalid_type", "{event}");
+                assert_eq!(told["event_id"], "e1");
+            }
+        }
+        let missing = wrong(&json!({ "type": "conversation.item.retrieve", "item_id": null }));
+        assert_eq!(missing["param"], "item_id");
+        for absent in [
+            json!({ "type": "response.cancel" }),
+            json!({ "type": "response.cancel", "response_id": null }),
+        ] {
+            let event = ClientEvent::parse(&absent.to_string()).event;
+            assert!(matches!(event, Ok(ClientEvent::CancelResponse(None))), "{event:?}");
+        }
+    }
 }
