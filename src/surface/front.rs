@@ -107,6 +107,8 @@ fn takes_gzip(accepted: &str) -> bool {
 
 fn examples(request: &HttpRequest) -> HttpResponse {
     let connection = request.connection_info();
+    // By TLS here, or at a proxy that says so.
+    let (http, ws) = if connection.scheme() == "https" { ("https", "wss") } else { ("http", "ws") };
     // The name comes from the caller; only what a host can hold is repeated.
     let host: String = connection
         .host()
@@ -119,10 +121,10 @@ fn examples(request: &HttpRequest) -> HttpResponse {
         .insert_header((header::VARY, "accept"))
         .body(format!(
             "Anima, the brain of a digital human.\n\n\
-             See it:\n  http://{host}/ in a browser\n\n\
-             Ask it:\n  curl -X POST http://{host}/ -H 'Content-Type: application/json' -d '{{\"prompt\": \"如何应对压力\"}}'\n\n\
-             Talk in a terminal:\n  anima chat --url ws://{host}/ws\n\n\
-             Speak the protocol: connect to ws://{host}/ws and send\n  {{\"type\":\"say\",\"text\":\"你好\"}}\n\n\
+             See it:\n  {http}://{host}/ in a browser\n\n\
+             Ask it:\n  curl -X POST {http}://{host}/ -H 'Content-Type: application/json' -d '{{\"prompt\": \"如何应对压力\"}}'\n\n\
+             Talk in a terminal:\n  anima chat --url {ws}://{host}/ws\n\n\
+             Speak the protocol: connect to {ws}://{host}/ws and send\n  {{\"type\":\"say\",\"text\":\"你好\"}}\n\n\
              Other paths: /v1/chat/completions, /v1/completions, /v1/embeddings and /v1/models (OpenAI), /generate (vLLM), /v1/sessions (REST), /llm_response/ and /llm_change_model/ (Linly-Talker), /healthz, /readyz, /metrics; all of them: /docs, /openapi.json, /asyncapi.json\n"
         ))
 }

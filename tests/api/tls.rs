@@ -4,7 +4,7 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use futures::{SinkExt, StreamExt};
-use reqwest::{Certificate, Client, Version};
+use reqwest::{Certificate, Client, Method, Version};
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{
@@ -41,6 +41,13 @@ async fn app() -> TestApp {
     TestApp::start_with(vec![answering("demo", "你好。")], with_tls).await
 }
 
+/// A client that knows the certificate.
+fn client() -> Client {
+    let certificate = Certificate::from_pem(&fs::read(file("one.pem")).unwrap()).unwrap();
+    let client = Client::builder().no_proxy().tls_certs_only([certificate]);
+    client.timeout(PATIENCE).build().unwrap()
+}
+
 async fn connect(app: &TestApp) -> TlsStream<TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(file("one.pem")).unwrap()).unwrap();
@@ -71,11 +78,7 @@ async fn next(socket: &mut WebSocketStream<TlsStream<TcpStream>>) -> Value {
 
 #[tokio::test]
 async fn requests_over_tls_are_answered_by_http_1() {
-    let app = app().await;
-    let certificate = Certificate::from_pem(&fs::read(file("one.pem")).unwrap()).unwrap();
-    let client =
-        Client::builder().no_proxy().tls_certs_only([certificate]).timeout(PATIENCE).build();
-    let client = client.unwrap();
+    let (app, client) = (app().await, client());
     let address = format!("https://{}/healthz", app.secure[0]);
     let response = client.get(&address).send().await.unwrap();
     assert_eq!((response.status().as_u16(), response.version()), (200, Version::HTTP_11));
@@ -83,6 +86,29 @@ async fn requests_over_tls_are_answered_by_http_1() {
     app.get("/healthz").await;
     let plain = client.get(address.replace("https", "http")).send().await;
     assert!(plain.is_err(), "{plain:?}");
+}
+
+/// What programs get at `/` without TLS.
+async fn plain(app: &TestApp) -> String {
+    app.request(Method::GET, "/").send().await.unwrap().text().await.unwrap()
+}
+
+#[tokio::test]
+async fn the_examples_begin_as_the_caller_s_address_does() {
+    let app = app().await;
+    let (host, plain) = (app.secure[0], plain(&app).await);
+    let secure = client().get(format!("https://{host}/")).send().await.unwrap();
+    let secure = secure.text().await.unwrap();
+    for example in [
+        format!("  https://{host}/ in a browser"),
+        format!("curl -X POST https://{host}/ "),
+        format!("anima chat --url wss://{host}/ws"),
+        format!("connect to wss://{host}/ws"),
+    ] {
+        assert!(secure.contains(&example), "{example} is not in {secure}");
+    }
+    assert!(!secure.contains("http://") && !secure.contains("ws://"), "{secure}");
+    assert!(!plain.contains("https://") && !plain.contains("wss://"), "{plain}");
 }
 
 #[tokio::test]
