@@ -24,6 +24,7 @@ use serde::{
 use super::{
     House,
     body::Body,
+    cors,
     error::{self, HttpError},
     parameters::Parameters,
     request,
@@ -60,7 +61,9 @@ fn share(request: &HttpRequest, response: &mut HttpResponse) {
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-    let exposed = HeaderValue::from_static("Content-Length,Date");
+    let exposed = HeaderValue::from_static(
+        "Content-Length,Date,Retry-After,X-Request-Id,X-Should-Retry,WWW-Authenticate",
+    );
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     headers.insert(header::VARY, HeaderValue::from_static("Origin"));
 }
@@ -72,11 +75,12 @@ pub(super) async fn preflight(request: HttpRequest) -> HttpResponse {
     let Some(origin) = headers.get(header::ORIGIN).filter(|_| asks) else {
         return error::method_not_allowed(request).await;
     };
+    let allowed = cors::requested(headers).unwrap_or(HeaderValue::from_static("content-type"));
     HttpResponse::build(StatusCode::OK)
         .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone()))
         .insert_header((header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"))
         .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "POST"))
-        .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, "content-type"))
+        .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, allowed))
         .insert_header((header::VARY, "Origin"))
         .finish()
 }

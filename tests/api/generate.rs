@@ -273,6 +273,16 @@ async fn pages_that_may_connect_may_read_the_generator() {
     assert_eq!(header("access-control-allow-credentials"), "true");
     assert_eq!(header("access-control-allow-methods"), "POST");
     assert_eq!(header("access-control-allow-headers"), "content-type");
+    let keyed = app
+        .request(Method::OPTIONS, PATH)
+        .header("origin", origin)
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "authorization,content-type,traceparent");
+    let keyed = keyed.send().await.unwrap();
+    assert_eq!(
+        keyed.headers()["access-control-allow-headers"],
+        "authorization,content-type,traceparent"
+    );
     for (call, status) in [
         (json!({ "context": "a", "maxlength": 5, "samples": 1 }), StatusCode::OK),
         (json!({ "context": "a" }), StatusCode::BAD_REQUEST),
@@ -281,6 +291,8 @@ async fn pages_that_may_connect_may_read_the_generator() {
         let response = post.send().await.unwrap();
         assert_eq!(response.status(), status);
         assert_eq!(response.headers()["access-control-allow-origin"], origin);
+        let exposed = response.headers()["access-control-expose-headers"].to_str().unwrap();
+        assert!(exposed.contains("Retry-After") && exposed.contains("Content-Length"));
         let plain = app.post(PATH, &call).await;
         assert!(!plain.headers().contains_key("access-control-allow-origin"));
     }
