@@ -1,6 +1,6 @@
 //! `POST /generate`: the calls of vLLM's old server, and of the generator of texts.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anima_provider::{
     Capabilities, FinishReason, Input, ProviderError, ProviderEvent, Sampling, Script,
@@ -93,6 +93,37 @@ async fn a_stream_repeats_everything_in_each_piece() {
         asked.say("三");
     }
     asked.finish();
+}
+
+#[tokio::test]
+async fn a_model_that_says_nothing_for_long_is_told_of_by_an_empty_piece() {
+    let long = Duration::from_secs(20);
+    let told = async |fails: bool| {
+        let (puppet, mut hand) = Puppet::new("far");
+        let app = TestApp::start(vec![puppet]).await;
+        let call = json!({ "prompt": "一", "stream": true });
+        let sent = app.request(Method::POST, PATH).timeout(long).json(&call).send();
+        let (sent, asked) = tokio::join!(sent, hand.admitted());
+        let response = sent.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let mut body = response.bytes_stream();
+        let first = timeout(PATIENCE, body.next()).await.unwrap().unwrap().unwrap();
+        assert_eq!(first, b"\0"[..]);
+        if fails {
+            drop(asked);
+        } else {
+            asked.say("二");
+            asked.finish();
+        }
+        let mut rest = Vec::new();
+        while let Some(piece) = timeout(PATIENCE, body.next()).await.unwrap() {
+            rest.extend(piece.unwrap());
+        }
+        serde_json::from_slice::<Value>(rest.strip_suffix(b"\0").unwrap()).unwrap()
+    };
+    let (answered, failed) = tokio::join!(told(false), told(true));
+    assert_eq!(answered, json!({ "text": ["一二"] }));
+    assert!(failed["error"]["message"].is_string(), "{failed}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The stream of vLLM's `/generate`: one object a piece, each with everything so far.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, time::Duration};
 
 use actix_web::{
     HttpResponse,
@@ -8,6 +8,7 @@ use actix_web::{
 };
 use futures::{StreamExt, stream};
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::{
     super::super::{House, answers::Answers, error::HttpError},
@@ -17,6 +18,15 @@ use crate::turn::{TurnEvent, pipeline::Place};
 
 /// What a stream is called; that server calls it nothing.
 pub(super) const KIND: &str = "application/octet-stream";
+
+/// How long nothing may come before the caller is told that it still will. Until then a failure has
+/// its own status; after it, it is the last object.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// A sign of life: a NUL, after which there is an empty piece. That server's own clients, and those that
+/// were made after them, pass over empty pieces; those that take the last chunk for the answer never get
+/// one that is nothing but this, as an object always follows.
+const WAITING: Bytes = Bytes::from_static(b"\0");
 
 /// Answers with a stream.
 ///
@@ -31,12 +41,12 @@ pub(super) async fn respond(
     let answers = Answers::begin(house, call.asking, place);
     let mut telling = Telling { answers, texts, stands: Stands::Silent };
     // A failure before the first piece has its own status.
-    let first = telling.next().await;
+    let first = telling.next_in_time().await;
     if let Stands::Failed(error) = telling.stands {
         return Err(error);
     }
     let rest = stream::unfold(telling, |mut telling| async move {
-        telling.next().await.map(|bytes| (bytes, telling))
+        telling.next_in_time().await.map(|bytes| (bytes, telling))
     });
     let body = stream::iter(first).chain(rest).map(Ok::<_, Infallible>);
     Ok(HttpResponse::Ok()
@@ -58,6 +68,8 @@ struct Telling {
 enum Stands {
     /// Nothing has been said.
     Silent,
+    /// Nothing but that something will be.
+    Waiting,
     /// Something has.
     Speaking,
     /// It failed before anything was.
@@ -69,7 +81,19 @@ enum Stands {
 }
 
 impl Telling {
-    /// The next piece: the texts as they are when something has come. `None` after the end.
+    /// The next piece, or a sign of life where it does not come soon. `None` after the end.
+    async fn next_in_time(&mut self) -> Option<Bytes> {
+        if let Ok(piece) = timeout(HEARTBEAT, self.next()).await {
+            return piece;
+        }
+        if matches!(self.stands, Stands::Silent) {
+            self.stands = Stands::Waiting;
+        }
+        Some(WAITING)
+    }
+
+    /// The next piece: the texts as they are when something has come. `None` after the end. Nothing is
+    /// lost where it is not waited for to its end.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             match &self.stands {
@@ -79,7 +103,7 @@ impl Telling {
                     self.stands = Stands::Ended;
                     return Some(last);
                 }
-                Stands::Silent | Stands::Speaking => {}
+                Stands::Silent | Stands::Waiting | Stands::Speaking => {}
             }
             let mut has_news = false;
             let mut events = self.answers.next().await;
@@ -94,7 +118,7 @@ impl Telling {
                     TurnEvent::Delta(text) => has_news |= self.hear(&text),
                     TurnEvent::Finished(_) if !self.answers.go_on() => {
                         // The last piece comes even where nothing was said.
-                        has_news |= matches!(self.stands, Stands::Silent);
+                        has_news |= matches!(self.stands, Stands::Silent | Stands::Waiting);
                         self.stands = Stands::Ended;
                     }
                     TurnEvent::Failed(error) => {
@@ -108,7 +132,7 @@ impl Telling {
                 }
             }
             if has_news {
-                if matches!(self.stands, Stands::Silent) {
+                if matches!(self.stands, Stands::Silent | Stands::Waiting) {
                     self.stands = Stands::Speaking;
                 }
                 return Some(piece(&json!({ "text": self.texts })));
