@@ -130,6 +130,7 @@ impl Serve {
 }
 
 fn main() -> ExitCode {
+    telemetry::watch_for_panics();
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
         None => run(serve(&arguments.serve)),

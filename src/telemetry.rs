@@ -1,5 +1,6 @@
 //! What the service tells about itself: log lines, metrics and traces.
 
+mod panics;
 pub mod trace;
 
 use std::{
@@ -22,6 +23,8 @@ use tracing_subscriber::{
 
 use crate::settings::{LogFormat, TelemetrySettings};
 use trace::Traces;
+
+pub use panics::watch_for_panics;
 
 /// Libraries that tell more than an operator wants; `telemetry.log` can ask for it all the same.
 const QUIET: &str = "mistralrs=warn,mistralrs_core=warn,mistralrs_quant=warn,actix_server=warn";

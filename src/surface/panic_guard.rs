@@ -24,8 +24,7 @@ pub async fn guard<B: MessageBody>(
     // What the panic left behind belongs to this request alone, and is dropped with it.
     let answered = AssertUnwindSafe(next.call(request)).catch_unwind().await;
     answered.unwrap_or_else(|_| {
-        metrics::counter!("anima_panics_total").increment(1);
-        error!("A request was not answered because of a fault in the service; see the panic above");
+        error!("A request was not answered because of a fault in the service; see the fault above");
         Err(internal("a fault of the service").into())
     })
 }

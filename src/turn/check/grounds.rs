@@ -65,10 +65,16 @@ impl Grounds {
     }
 }
 
-/// Compares words; `None` when that fails. A fault in it costs a verdict, never a sentence.
+/// Compares words; `None` when that fails, which is counted. A fault in it costs a verdict, never a
+/// sentence.
 pub(super) fn with_lexical<T>(compare: impl FnOnce(&Lexical) -> T) -> Option<T> {
     let lexical = LEXICAL.as_ref()?;
-    catch_unwind(AssertUnwindSafe(|| compare(lexical))).ok()
+    let compared = catch_unwind(AssertUnwindSafe(|| compare(lexical)));
+    if compared.is_err() {
+        metrics::counter!("anima_check_failures_total", "role" => "lexical", "reason" => "fault")
+            .increment(1);
+    }
+    compared.ok()
 }
 
 /// The first passages, as many as a model is shown.
@@ -92,6 +98,9 @@ fn shown(passages: &[Passage]) -> Vec<Passage> {
 
 #[cfg(test)]
 mod tests {
+    use metrics::with_local_recorder;
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
     use super::*;
 
     #[test]
@@ -105,8 +114,13 @@ mod tests {
     #[test]
     fn the_weights_that_ship_are_there_and_a_fault_is_no_panic() {
         assert_eq!(with_lexical(|_| 1), Some(1));
-        let broken: Option<()> =
-            with_lexical(|_| panic!("a fault of the check, as this test wants it"));
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let metrics = recorder.handle();
+        let broken: Option<()> = with_local_recorder(&recorder, || {
+            with_lexical(|_| panic!("a fault of the check, as this test wants it"))
+        });
         assert_eq!(broken, None);
+        let counted = "anima_check_failures_total{role=\"lexical\",reason=\"fault\"} 1";
+        assert!(metrics.render().contains(counted), "{}", metrics.render());
     }
 }
