@@ -59,7 +59,7 @@ pub struct Check {
     grounds: Option<Arc<Grounds>>,
     /// Why nothing is.
     reason: &'static str,
-    /// Words that no correction may bring in.
+    /// Words that no correction may bring in, and no verdict shows.
     words: Option<Words>,
     help: Help,
     patience: Patience,

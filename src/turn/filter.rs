@@ -58,6 +58,18 @@ impl Words {
     pub fn are_in(&self, text: &str) -> bool {
         !self.list.find(text, None, true).words.is_empty()
     }
+
+    /// A whole text with its words masked, whatever is done about a word elsewhere.
+    pub fn mask(&self, text: &str) -> String {
+        let mut filter = Filter::masking(self);
+        let mut marked = filter.push(vec![Marked::Text(text.to_owned())]);
+        marked.extend(filter.finish());
+        let text = |mark| match mark {
+            Marked::Text(text) => Some(text),
+            _ => None,
+        };
+        marked.into_iter().filter_map(text).collect()
+    }
 }
 
 /// Reads one answer for the words.

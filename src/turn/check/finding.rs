@@ -3,7 +3,7 @@
 use anima_check::{Judged, Layer, Reason, ReasonCode, Repaired, Status};
 
 use super::{
-    super::{CheckAction, Correction, Span, Verdict, VerdictLayer, VerdictStatus},
+    super::{CheckAction, Correction, Span, Verdict, VerdictLayer, VerdictStatus, filter::Words},
     Failure,
 };
 
@@ -179,6 +179,22 @@ impl Found {
             latency_us: 0,
         }
     }
+}
+
+/// A verdict in which the words that the persona does not say are masked. What it repeats of the evidence,
+/// or of a judge, did not come through the filter of the answer.
+pub(super) fn masked(mut verdict: Verdict, words: Option<&Words>) -> Verdict {
+    let Some(words) = words else { return verdict };
+    let mask = |text: &mut String| *text = words.mask(text);
+    for span in &mut verdict.spans {
+        mask(&mut span.value);
+        span.nearest.as_mut().map(mask);
+    }
+    if let Some(correction) = &mut verdict.correction {
+        mask(&mut correction.text);
+        correction.quote.as_mut().map(mask);
+    }
+    verdict
 }
 
 fn told(status: Status) -> VerdictStatus {

@@ -9,6 +9,7 @@ use super::{
         speech::speech,
     },
     Check,
+    finding::masked,
     item::Row,
     wording::correction_after,
 };
@@ -42,7 +43,8 @@ impl Check {
         } else {
             Vec::new()
         };
-        let verdict = item.verdict(rule, false, now).map(|(verdict, _)| verdict);
+        let verdict = item.verdict(rule, false, now);
+        let verdict = verdict.map(|(verdict, _)| masked(verdict, self.words.as_ref()));
         if !text.is_empty() {
             self.last.clone_from(&text);
         }
@@ -57,7 +59,7 @@ impl Check {
         if let Some(correction) = item.found.proved().filter(|_| correct) {
             self.corrections.push_back((correction.text.clone(), item.found.of_correction()));
         }
-        events.push(TurnEvent::Verdict(verdict));
+        events.push(TurnEvent::Verdict(masked(verdict, self.words.as_ref())));
     }
 
     /// Says corrections, once what was said is at the end of a sentence.
@@ -70,6 +72,7 @@ impl Check {
             let text = correction_after(&self.last, &correction, more);
             let index = self.next_index();
             let verdict = found.verdict(index, &correction, None, CheckAction::None);
+            let verdict = masked(verdict, self.words.as_ref());
             self.last.clone_from(&text);
             self.row = Row::default();
             let draft = Draft { emotion: Emotion::Sorry, ..Draft::default() };

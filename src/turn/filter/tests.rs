@@ -139,3 +139,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_whole_text_is_masked_whatever_is_done_about_a_word_elsewhere() {
+    for action in [Action::Mask, Action::Withhold] {
+        let words = Words::new(["香菜\ndurian"], action).unwrap();
+        assert_eq!(words.mask("香菜，Ｄurian与香 菜"), "**，******与* *");
+        assert_eq!(words.mask("durians 很香"), "durians 很香");
+        assert_eq!(words.mask(""), "");
+    }
+}
