@@ -66,6 +66,7 @@ type Revoked = Arc<AtomicBool>;
 pub struct Caller {
     tenant: Tenant,
     account: Arc<Account>,
+    is_known: bool,
     /// Set when a reload takes away what let the caller in.
     revoked: Revoked,
 }
@@ -104,7 +105,8 @@ impl Gate {
             }
             (_, Some(revoked)) => {
                 let account = access.addresses.account(address);
-                Ok(Caller { tenant: Tenant::default(), account, revoked: Arc::clone(revoked) })
+                let (tenant, revoked) = (Tenant::default(), Arc::clone(revoked));
+                Ok(Caller { tenant, account, is_known: false, revoked })
             }
             _ => Err(Stranger::NoKey),
         }
@@ -176,6 +178,11 @@ impl Caller {
     /// Whose sessions the caller sees.
     pub fn tenant(&self) -> &Tenant {
         &self.tenant
+    }
+
+    /// Whether it was a key that let the caller in.
+    pub fn is_known(&self) -> bool {
+        self.is_known
     }
 
     /// Counts a request.

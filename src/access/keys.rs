@@ -74,7 +74,7 @@ impl Keys {
             let revoked = known
                 .filter(|known| known.sum == sum && known.caller.tenant == tenant)
                 .map_or_else(Revoked::default, |known| Arc::clone(&known.caller.revoked));
-            let caller = Caller { tenant, account, revoked };
+            let caller = Caller { tenant, account, is_known: true, revoked };
             keys.push(Key { name: name.clone(), sum, limits: key.limits, caller });
         }
         Ok(Self(keys))

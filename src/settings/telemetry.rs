@@ -19,7 +19,8 @@ pub struct TelemetrySettings {
     /// What the service is called in traces.
     #[serde(default = "service_name")]
     pub service_name: String,
-    /// The share of traces that are sent, from 0.0 to 1.0, where the caller has not decided.
+    /// The share of traces that are sent, from 0.0 to 1.0. A caller with a key decides by its own trace
+    /// whether that one is; a caller without one can only have it left out.
     #[serde(default = "all")]
     pub trace_share: f64,
 }

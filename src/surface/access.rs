@@ -28,7 +28,7 @@ use super::{
 use crate::{
     access::{Caller, Gate, Stranger},
     settings::{AccessSettings, WhoReads},
-    telemetry::trace,
+    telemetry::trace::{self, Asker},
 };
 
 /// What a key follows among the subprotocols that a page offers.
@@ -128,14 +128,20 @@ pub async fn guard<B: MessageBody>(
     };
     match house.door.admit(&house, request.request()) {
         Ok(Some(caller)) => {
+            let asker = asker(&caller);
             request.extensions_mut().insert(caller);
             let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
-            let span = trace::asked(parent);
+            let span = trace::asked(parent, asker);
             Ok(next.call(request).instrument(span).await?.map_into_left_body())
         }
         Ok(None) => Ok(next.call(request).await?.map_into_left_body()),
         Err(refusal) => Ok(request.into_response(refusal.error_response()).map_into_right_body()),
     }
+}
+
+/// How far the caller decides what is traced.
+pub(super) fn asker(caller: &Caller) -> Asker {
+    if caller.is_known() { Asker::Known } else { Asker::Stranger }
 }
 
 /// An address as proxies write it: alone, in brackets, or with a port behind it.

@@ -9,7 +9,7 @@ use std::{collections::HashMap, sync::OnceLock, time::Duration};
 use opentelemetry::{
     Context,
     propagation::TextMapPropagator,
-    trace::{Status, TraceContextExt, TracerProvider},
+    trace::{SpanContext, Status, TraceContextExt, TracerProvider},
 };
 use opentelemetry_otlp::{
     ExporterBuildError, Protocol, SpanExporter, WithExportConfig, WithHttpConfig,
@@ -19,7 +19,8 @@ use opentelemetry_sdk::{
     error::OTelSdkResult,
     propagation::TraceContextPropagator,
     trace::{
-        Sampler, SdkTracerProvider, Span as SdkSpan, SpanData, SpanExporter as _, SpanProcessor,
+        IdGenerator, RandomIdGenerator, Sampler, SdkTracerProvider, Span as SdkSpan, SpanData,
+        SpanExporter as _, SpanProcessor,
     },
 };
 use tokio::{
@@ -51,8 +52,17 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// The name of the header that continues a trace.
 const HEADER: &str = "traceparent";
 
-/// Whether traces are sent anywhere.
-static IS_ON: OnceLock<()> = OnceLock::new();
+/// The share of traces that is sent; not set where they are sent nowhere.
+static SHARE: OnceLock<f64> = OnceLock::new();
+
+/// Who says what is to be traced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// Somebody with a key: whether a trace is sent is the caller's to decide.
+    Known,
+    /// Anybody: the caller may have a trace left out, and never have more of them sent than our share.
+    Stranger,
+}
 
 /// Sends spans for as long as the service runs.
 pub struct Traces {
@@ -108,7 +118,7 @@ impl Traces {
             .with_threads(false)
             .with_tracked_inactivity(false)
             .with_filter(filter_fn(is_ours));
-        let _ = IS_ON.set(());
+        let _ = SHARE.set(settings.trace_share);
         Ok(Some((Self { provider, spans, sending }, layer)))
     }
 
@@ -202,21 +212,45 @@ async fn send(exporter: SpanExporter, mut waiting: Receiver<Message>) {
 
 /// A span for what a caller asks, which continues the caller's own trace where `traceparent` tells
 /// one. What tells none, or nonsense, begins a new one.
-pub fn asked(traceparent: Option<&str>) -> Span {
+pub fn asked(traceparent: Option<&str>, asker: Asker) -> Span {
     let span = debug_span!("request", otel.kind = "server");
-    if let Some(parent) = traceparent.filter(|_| IS_ON.get().is_some()) {
-        let carrier = HashMap::from([(HEADER.to_owned(), parent.to_owned())]);
-        let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier);
+    if let (Some(parent), Some(share)) = (traceparent, SHARE.get()) {
+        let context = match asker {
+            Asker::Known => told(parent),
+            Asker::Stranger => thinned(&told(parent), *share, chance()),
+        };
         // An error means that the span is not sent anywhere.
         let _ = span.set_parent(context);
     }
     span
 }
 
+/// The trace that a caller tells of.
+fn told(parent: &str) -> Context {
+    let carrier = HashMap::from([(HEADER.to_owned(), parent.to_owned())]);
+    TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier)
+}
+
+/// The same trace, sent only where `chance` is below `share`, too. The trace's own number decides
+/// nothing: the caller has chosen it.
+fn thinned(context: &Context, share: f64, chance: f64) -> Context {
+    let told = context.span().span_context().clone();
+    let flags = told.trace_flags();
+    let flags = flags.with_sampled(flags.is_sampled() && chance < share);
+    let (trace, span, state) = (told.trace_id(), told.span_id(), told.trace_state().clone());
+    Context::new().with_remote_span_context(SpanContext::new(trace, span, flags, true, state))
+}
+
+/// A number from 0.0 to below 1.0 that nobody can foretell.
+fn chance() -> f64 {
+    let [.., first, second, third, fourth] = RandomIdGenerator::default().new_span_id().to_bytes();
+    f64::from(u32::from_be_bytes([first, second, third, fourth])) / (f64::from(u32::MAX) + 1.0)
+}
+
 /// What continues the trace of a span elsewhere, as the value of a header `traceparent`; `None` where
 /// it is sent nowhere.
 pub fn to_continue(span: &Span) -> Option<String> {
-    IS_ON.get()?;
+    SHARE.get()?;
     let mut carrier = HashMap::new();
     TraceContextPropagator::new().inject_context(&span.context(), &mut carrier);
     carrier.remove(HEADER)
@@ -224,15 +258,53 @@ pub fn to_continue(span: &Span) -> Option<String> {
 
 /// Says that what a span is about has failed.
 pub fn mark_failed(span: &Span) {
-    if IS_ON.get().is_some() {
+    if SHARE.get().is_some() {
         span.set_status(Status::error(""));
     }
 }
 
 /// The id of the trace that a span belongs to, for log lines; `None` where it is sent nowhere.
 pub fn id_of(span: &Span) -> Option<String> {
-    IS_ON.get()?;
+    SHARE.get()?;
     let context = span.context();
     let context = context.span().span_context().clone();
     context.is_valid().then(|| context.trace_id().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What becomes of a caller's `traceparent` with these flags.
+    fn sent(flags: &str, share: f64, chance: f64) -> (String, bool) {
+        let parent = format!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-{flags}");
+        let context = thinned(&told(&parent), share, chance);
+        let span = context.span().span_context().clone();
+        (span.trace_id().to_string(), span.is_sampled())
+    }
+
+    #[test]
+    fn a_stranger_may_have_a_trace_left_out_and_never_have_it_sent() {
+        let trace = || "4bf92f3577b34da6a3ce929d0e0e4736".to_owned();
+        for (flags, share, chance, is_sent) in [
+            ("01", 1.0, 0.999, true),
+            ("01", 0.0, 0.0, false),
+            ("01", 0.1, 0.05, true),
+            ("01", 0.1, 0.1, false),
+            ("00", 1.0, 0.0, false),
+        ] {
+            let wanted = (trace(), is_sent);
+            assert_eq!(sent(flags, share, chance), wanted, "{flags} {share} {chance}");
+        }
+        let nonsense = thinned(&told("00-nonsense"), 1.0, 0.0);
+        assert!(!nonsense.span().span_context().is_valid());
+    }
+
+    #[test]
+    fn chances_are_spread_from_nothing_to_one() {
+        let chances: Vec<f64> = (0..1000).map(|_| chance()).collect();
+        assert!(chances.iter().all(|chance| (0.0..1.0).contains(chance)));
+        let low = chances.iter().filter(|chance| **chance < 0.5).count();
+        assert!((300..700).contains(&low), "{low}");
+    }
 }

@@ -8,6 +8,7 @@ use crate::{
     history::SessionSettings,
     session::{CommandError, Hello, Replayed, Session},
     surface::{
+        access::asker,
         error::HttpError,
         frames::{self, ClientFrame, HelloFields, Received},
         request::{Purpose, TurnFields},
@@ -152,7 +153,7 @@ impl Socket {
         mut fields: TurnFields,
         purpose: Purpose,
     ) -> Result<Option<Value>, Failure> {
-        let span = trace::asked(fields.traceparent.take().as_deref());
+        let span = trace::asked(fields.traceparent.take().as_deref(), asker(&self.caller));
         let mut submission = fields.submission(purpose, &self.caller)?;
         let Some(place) = &mut self.place else { return Ok(None) };
         let sampling = std::mem::take(&mut submission.turn.choice.sampling);
