@@ -9,6 +9,7 @@ pub(crate) mod contract;
 pub mod embedded;
 pub mod redis;
 mod rules;
+mod usage;
 
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use utoipa::ToSchema;
+
+pub use usage::{Addition, MOST_COUNTERS, Used};
 
 use crate::turn::{
     Earlier, Outcome, Sentence, SessionId, Task, Tenant, TurnError, TurnId, Verdict,
@@ -242,15 +245,6 @@ pub struct SessionRecord {
     pub settings: SessionSettings,
 }
 
-/// What was used of the service in a day.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Used {
-    /// Turns that were taken.
-    pub turns: u64,
-    /// Tokens that they cost.
-    pub tokens: u64,
-}
-
 /// Why the store did not do as asked.
 #[derive(Debug, Error)]
 pub enum HistoryError {
@@ -411,12 +405,12 @@ pub trait HistoryStore: Send + Sync {
     /// [`HistoryError::SessionNotFound`] when the session is not there.
     async fn delete(&self, session: &SessionId) -> Result<(), HistoryError>;
 
-    /// Adds to what was used under a name in a day, and tells the sum of all that was added to it. What was
-    /// used in earlier days is forgotten.
+    /// Adds to what was used under a name in a day, and tells the sum of all that was added to it. What
+    /// was added already is not added again. What was used in earlier days is forgotten.
     ///
     /// # Errors
     /// As all that write; after [`HistoryError::Unacknowledged`] it may have been added.
-    async fn count(&self, day: i64, name: &str, used: Used) -> Result<Used, HistoryError>;
+    async fn count(&self, day: i64, name: &str, addition: Addition) -> Result<Used, HistoryError>;
 
     /// Whether the store can be written to now.
     async fn health(&self) -> Result<(), HistoryError>;

@@ -12,7 +12,7 @@ use tracing::debug;
 
 use crate::{
     access::Gate,
-    history::{HistoryStore, Used},
+    history::{Addition, HistoryStore, Used},
 };
 
 /// How often the store is told.
@@ -42,11 +42,57 @@ pub async fn settle(gate: &Gate, store: &dyn HistoryStore) {
     let shared = store.renewal().is_some();
     for open in gate.unsettled(shared) {
         let used = Used { turns: open.turns, tokens: open.tokens };
-        match timeout(DEADLINE, store.count(open.day, open.name(), used)).await {
+        let addition = Addition { by: open.by, number: open.number, used };
+        match timeout(DEADLINE, store.count(open.day, open.name(), addition)).await {
             Ok(Ok(sum)) => open.settle(sum.turns, sum.tokens),
-            // It stays open until the next time.
+            // It stays open until the next time, when the same is told again: it may have been counted.
             Ok(Err(error)) => debug!(%error, "The quotas of {} are kept later", open.name()),
             Err(_) => debug!("The quotas of {} are kept later", open.name()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path, pin::pin};
+
+    use futures::poll;
+
+    use super::*;
+    use crate::{
+        history::embedded::{EmbeddedOptions, EmbeddedStore},
+        settings::{Overrides, Settings},
+    };
+
+    const KEY: &str = "0123456789abcdef";
+
+    #[tokio::test]
+    async fn what_the_store_wrote_and_did_not_say_counts_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/base.toml");
+        fs::copy(base, folder.path().join("base.toml")).unwrap();
+        fs::write(folder.path().join("key"), KEY).unwrap();
+        let key = folder.path().join("key");
+        let keys = format!("[keys.kiosk]\nkey_file = {key:?}\nlimits = {{ turns_per_day = 9 }}\n");
+        fs::write(folder.path().join("test.toml"), keys).unwrap();
+        let settings = Settings::load(folder.path(), "test", &Overrides::default()).unwrap();
+        let gate = Gate::new(&settings).unwrap();
+        let path = folder.path().join("history.redb");
+        let store = EmbeddedStore::open(&path, EmbeddedOptions::default()).unwrap();
+
+        let caller = gate.caller(Some(KEY), None).unwrap();
+        let running = caller.take_turn().unwrap().begin().unwrap();
+        running.spend();
+        running.charge(7);
+        // The store is told, and nobody waits for what it says.
+        assert!(poll!(pin!(settle(&gate, &store))).is_pending());
+        running.charge(5);
+        settle(&gate, &store).await;
+        settle(&gate, &store).await;
+
+        let open = gate.unsettled(true);
+        let nothing = Addition { by: 0, number: 0, used: Used::default() };
+        let sum = store.count(open[0].day, "kiosk", nothing).await.unwrap();
+        assert_eq!(sum, Used { turns: 1, tokens: 12 });
     }
 }

@@ -1,6 +1,7 @@
 //! What one caller has used, and may.
 
 use std::{
+    hash::{BuildHasher, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -24,6 +25,8 @@ const DAY: i64 = 24 * 60 * 60;
 pub(super) struct Account {
     /// What it is called in metrics.
     name: String,
+    /// What tells it apart from the accounts of other processes, and of this one's earlier lives.
+    id: u64,
     used: Mutex<Used>,
 }
 
@@ -38,6 +41,8 @@ struct Used {
     /// Turns that were counted for callers and have not begun.
     claimed: u32,
     today: Today,
+    /// The number of what the store was told last, in microseconds since 1970.
+    told: u64,
 }
 
 /// What was used of a day's quotas.
@@ -49,6 +54,8 @@ struct Today {
     tokens: u64,
     /// What of it the store does not know.
     open: (u64, u64),
+    /// What of that the store was told, under which number, and has not said that it counts.
+    unsettled: Option<(u64, (u64, u64))>,
     /// Whether the store has told what was used before.
     known: bool,
 }
@@ -74,8 +81,10 @@ impl Account {
             running: 0,
             claimed: 0,
             today: Today::default(),
+            told: 0,
         };
-        Self { name: name.to_owned(), used: Mutex::new(used) }
+        let id = RandomState::new().hash_one(name);
+        Self { name: name.to_owned(), id, used: Mutex::new(used) }
     }
 
     /// Other limits from now on, also for those who hold it already; what was used still counts, but a
@@ -215,18 +224,27 @@ impl Account {
     }
 
     /// What the store is to be told, and asked, of this day; `None` where there is no quota, or where
-    /// nobody else counts and the store knows everything.
+    /// nobody else counts and the store knows everything. What it was told and has not answered it is told
+    /// again as it was: it may have counted it.
     pub(super) fn open(account: &Arc<Self>, shared: bool) -> Option<Open> {
         let mut used = account.used();
-        if used.limits.turns_per_day == 0 && used.limits.tokens_per_day == 0 {
+        let Used { limits, today, told, .. } = &mut *used;
+        if limits.turns_per_day == 0 && limits.tokens_per_day == 0 {
             return None;
         }
-        let today = used.today.at(now());
-        let (turns, tokens) = today.open;
-        if today.known && !shared && (turns, tokens) == (0, 0) {
+        let time = Timestamp::now();
+        let today = today.at(time.as_second());
+        if today.known && !shared && today.open == (0, 0) {
             return None;
         }
-        Some(Open { account: Arc::clone(account), day: today.day, turns, tokens })
+        let (number, (turns, tokens)) = *today.unsettled.get_or_insert_with(|| {
+            // Rising, even where the clock is set back.
+            *told = u64::try_from(time.as_microsecond()).unwrap_or(0).max(*told + 1);
+            (*told, today.open)
+        });
+        let account = Arc::clone(account);
+        let (by, day) = (account.id, today.day);
+        Some(Open { account, day, by, number, turns, tokens })
     }
 
     fn used(&self) -> MutexGuard<'_, Used> {
@@ -258,6 +276,10 @@ pub struct Open {
     account: Arc<Account>,
     /// The day, counted from the beginning of 1970.
     pub day: i64,
+    /// Who adds to it.
+    pub by: u64,
+    /// The number of this addition, greater than those before it.
+    pub number: u64,
     /// Turns to add.
     pub turns: u64,
     /// Tokens to add.
@@ -278,6 +300,7 @@ impl Open {
             return;
         }
         // What came meanwhile is in neither.
+        today.unsettled = None;
         today.open.0 = today.open.0.saturating_sub(self.turns);
         today.open.1 = today.open.1.saturating_sub(self.tokens);
         today.turns = turns.saturating_add(today.open.0);

@@ -88,6 +88,7 @@ macro_rules! check_contract {
                 a_session_that_is_not_there_is_told
                 a_store_that_works_is_healthy
                 what_is_used_in_a_day_adds_up
+                what_is_added_twice_counts_once
         }
     };
     ($store:path; $($part:ident: $($check:ident)*);*) => {

@@ -114,10 +114,30 @@ fn what_others_have_used_counts_and_what_came_meanwhile_does_too() {
     take(0).unwrap();
     assert_eq!(take(0).unwrap_err().code, TurnErrorCode::QuotaExceeded);
     // A store that does not answer leaves it open, and a new day begins with nothing.
-    assert_eq!(Account::open(&account, true).unwrap().turns, 2);
+    assert_eq!(Account::open(&account, true).unwrap().turns, 1);
     account.used().today.day -= 1;
     let open = Account::open(&account, true).unwrap();
     assert_eq!((open.turns, open.tokens), (0, 0));
+}
+
+#[test]
+fn what_the_store_has_not_answered_it_is_told_again_as_it_was() {
+    let account = account(LimitSettings { turns_per_day: 10, ..LimitSettings::default() });
+    answer(&account, 7).unwrap();
+    let first = Account::open(&account, true).unwrap();
+    // Meanwhile there is more, and the clock is set back.
+    answer(&account, 5).unwrap();
+    let again = Account::open(&account, true).unwrap();
+    let told = |open: &Open| (open.by, open.number, open.turns, open.tokens);
+    assert_eq!((told(&again), again.turns, again.tokens), (told(&first), 1, 7));
+    again.settle(1, 7);
+    account.used().told += 1_000_000_000;
+    let next = Account::open(&account, true).unwrap();
+    assert!(next.number > first.number + 1_000_000_000);
+    assert_eq!((next.by, next.turns, next.tokens), (first.by, 1, 5));
+    next.settle(2, 12);
+    let used = account.used().today;
+    assert_eq!((used.turns, used.tokens, used.open), (2, 12, (0, 0)));
 }
 
 #[test]

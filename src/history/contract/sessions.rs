@@ -1,7 +1,7 @@
 //! Sessions as a whole.
 
 use super::*;
-use crate::history::{HistoryError, Used};
+use crate::history::{Addition, HistoryError, MOST_COUNTERS, Used};
 
 pub(crate) async fn a_session_that_is_there_is_created_as_it_is(store: &impl HistoryStore) {
     let session = SessionId::generate();
@@ -148,12 +148,43 @@ pub(crate) async fn a_store_that_works_is_healthy(store: &impl HistoryStore) {
 pub(crate) async fn what_is_used_in_a_day_adds_up(store: &impl HistoryStore) {
     // A name of its own, and days that nobody else counts.
     let (name, day) = (SessionId::generate(), 1_000_000);
-    let count = |day, turns, tokens| store.count(day, name.id(), Used { turns, tokens });
-    assert_eq!(count(day, 0, 0).await.unwrap(), Used::default());
-    assert_eq!(count(day, 2, 70).await.unwrap(), Used { turns: 2, tokens: 70 });
-    assert_eq!(count(day, 1, 0).await.unwrap(), Used { turns: 3, tokens: 70 });
-    assert_eq!(count(day, 0, 0).await.unwrap(), Used { turns: 3, tokens: 70 });
-    let other = store.count(day, "other", Used { turns: 1, tokens: 1 }).await.unwrap();
+    let count = |day, number, turns, tokens| {
+        let used = Used { turns, tokens };
+        store.count(day, name.id(), Addition { by: 1, number, used })
+    };
+    assert_eq!(count(day, 0, 0, 0).await.unwrap(), Used::default());
+    assert_eq!(count(day, 1, 2, 70).await.unwrap(), Used { turns: 2, tokens: 70 });
+    assert_eq!(count(day, 2, 1, 0).await.unwrap(), Used { turns: 3, tokens: 70 });
+    assert_eq!(count(day, 2, 0, 0).await.unwrap(), Used { turns: 3, tokens: 70 });
+    let other = Addition { by: 1, number: 1, used: Used { turns: 1, tokens: 1 } };
+    let other = store.count(day, "other", other).await.unwrap();
     assert!(other.turns >= 1, "{other:?}");
-    assert_eq!(count(day + 1, 1, 1).await.unwrap(), Used { turns: 1, tokens: 1 });
+    assert_eq!(count(day + 1, 1, 1, 1).await.unwrap(), Used { turns: 1, tokens: 1 });
+}
+
+pub(crate) async fn what_is_added_twice_counts_once(store: &impl HistoryStore) {
+    let (name, day) = (SessionId::generate(), 2_000_000);
+    let count = async |by: u64, number: u64| {
+        let used = Used { turns: 1, tokens: 10 };
+        let sum = store.count(day, name.id(), Addition { by, number, used }).await.unwrap();
+        assert_eq!(sum.tokens, 10 * sum.turns);
+        sum.turns
+    };
+    // Numbers are as large as they will be, and those who add are, too.
+    let (now, one, other) = (1_900_000_000_000_000, u64::MAX, u64::MAX - 1);
+    assert_eq!(count(one, now).await, 1);
+    assert_eq!(count(one, now).await, 1, "the same again");
+    assert_eq!(count(other, now).await, 2, "the same number of another");
+    assert_eq!(count(one, now + 1).await, 3);
+    assert_eq!(count(one, now).await, 3, "one that comes late");
+    assert_eq!(count(other, now).await, 3);
+    // Many who add are known, and not without end.
+    for by in 0..MOST_COUNTERS as u64 {
+        assert_eq!(count(by, now + 2 + by).await, 4 + by);
+    }
+    let sum = 3 + MOST_COUNTERS as u64;
+    for by in 0..MOST_COUNTERS as u64 {
+        assert_eq!(count(by, now + 2 + by).await, sum);
+    }
+    assert_eq!(count(other, now).await, sum + 1, "it was forgotten");
 }

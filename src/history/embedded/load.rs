@@ -22,6 +22,9 @@ pub(super) type UseKey = (i64, &'static str);
 /// Key of [`super::schema::USAGE`].
 pub(super) type DayKey = (i64, &'static str);
 
+/// Key of [`super::schema::ADDED`].
+pub(super) type AddedKey = (i64, &'static str, u64);
+
 /// A row as it is stored.
 pub(super) type Json = &'static [u8];
 

@@ -11,8 +11,8 @@ use super::schema::{EXCHANGES, SESSIONS, SessionRow, TURNS, USED};
 use super::tables::probe;
 use super::usage::count;
 use crate::history::{
-    Amendment, Answer, Begun, Exchange, ExchangeState, Fence, HistoryError, HistoryStore, NewTurn,
-    SessionRecord, SessionSettings, Used,
+    Addition, Amendment, Answer, Begun, Exchange, ExchangeState, Fence, HistoryError, HistoryStore,
+    NewTurn, SessionRecord, SessionSettings, Used,
 };
 use crate::turn::{SessionId, Tenant, TurnId};
 
@@ -178,9 +178,9 @@ impl HistoryStore for EmbeddedStore {
         self.write(move |tables| delete(tables, &session)).await
     }
 
-    async fn count(&self, day: i64, name: &str, used: Used) -> Result<Used, HistoryError> {
+    async fn count(&self, day: i64, name: &str, addition: Addition) -> Result<Used, HistoryError> {
         let name = name.to_owned();
-        self.write(move |tables| count(tables, day, &name, used)).await
+        self.write(move |tables| count(tables, day, &name, addition)).await
     }
 
     async fn health(&self) -> Result<(), HistoryError> {

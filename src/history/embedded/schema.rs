@@ -44,6 +44,10 @@ pub(super) const USED: TableDefinition<'static, (i64, &str), ()> = TableDefiniti
 pub(super) const USAGE: TableDefinition<'static, (i64, &str), (u64, u64)> =
     TableDefinition::new("usage");
 
+/// A day, a name and who adds to it → the number of what was added last.
+pub(super) const ADDED: TableDefinition<'static, (i64, &str, u64), u64> =
+    TableDefinition::new("added");
+
 /// A session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct SessionRow {

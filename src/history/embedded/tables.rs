@@ -8,12 +8,12 @@ use serde::Serialize;
 use tracing::warn;
 
 use super::fault::Failure;
-use super::load::{self, DayKey, Json, PlaceKey, TurnKey, UseKey, places};
+use super::load::{self, AddedKey, DayKey, Json, PlaceKey, TurnKey, UseKey, places};
 use super::schema::{
-    EXCHANGES, ExchangeRow, FENCE_KEY, META, PROBE_KEY, SESSIONS, SessionRow, TURNS, TurnRow,
-    USAGE, USED,
+    ADDED, EXCHANGES, ExchangeRow, FENCE_KEY, META, PROBE_KEY, SESSIONS, SessionRow, TURNS,
+    TurnRow, USAGE, USED,
 };
-use crate::history::{Exchange, ExchangeState, HistoryError, Used};
+use crate::history::{Exchange, ExchangeState, HistoryError, MOST_COUNTERS, Used};
 use crate::turn::{SessionId, Task, TurnId};
 
 /// Greater than every identifier.
@@ -30,6 +30,7 @@ pub(super) struct Tables<'write> {
     exchanges: Table<'write, PlaceKey, Json>,
     used: Table<'write, UseKey, ()>,
     usage: Table<'write, DayKey, (u64, u64)>,
+    added: Table<'write, AddedKey, u64>,
     /// The time of the operation being done.
     pub now: Timestamp,
     /// When something was last committed.
@@ -52,6 +53,7 @@ impl<'write> Tables<'write> {
             exchanges: transaction.open_table(EXCHANGES)?,
             used: transaction.open_table(USED)?,
             usage: transaction.open_table(USAGE)?,
+            added: transaction.open_table(ADDED)?,
             now: Timestamp::UNIX_EPOCH,
             committed_at: None,
             changed: false,
@@ -233,6 +235,33 @@ impl<'write> Tables<'write> {
     pub(super) fn put_usage(&mut self, day: i64, name: &str, used: Used) -> Result<(), Failure> {
         self.usage.retain_in((i64::MIN, "")..(day, ""), |_, _| false)?;
         self.usage.insert((day, name), (used.turns, used.tokens))?;
+        self.changed = true;
+        Ok(())
+    }
+
+    /// The number of what somebody added last to a day.
+    pub(super) fn last_added(&self, day: i64, name: &str, by: u64) -> Result<Option<u64>, Failure> {
+        Ok(self.added.get((day, name, by))?.map(|number| number.value()))
+    }
+
+    /// Notes what somebody has added to a day, and forgets the days before.
+    pub(super) fn put_added(
+        &mut self,
+        day: i64,
+        name: &str,
+        by: u64,
+        number: u64,
+    ) -> Result<(), Failure> {
+        self.added.retain_in((i64::MIN, "", 0)..(day, "", 0), |_, _| false)?;
+        self.added.insert((day, name, by), number)?;
+        let mut known = Vec::with_capacity(MOST_COUNTERS + 1);
+        for entry in self.added.range((day, name, 0)..=(day, name, u64::MAX))? {
+            let (key, number) = entry?;
+            known.push((number.value(), key.value().2));
+        }
+        if let Some((_, oldest)) = known.iter().min().filter(|_| known.len() > MOST_COUNTERS) {
+            self.added.remove((day, name, *oldest))?;
+        }
         self.changed = true;
         Ok(())
     }

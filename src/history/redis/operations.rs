@@ -16,8 +16,8 @@ use super::link::Request;
 use super::rows::{Parts, decode, encode};
 use crate::history::rules::judge;
 use crate::history::{
-    Amendment, Answer, Begun, Exchange, Fence, HistoryError, HistoryStore, NewTurn, SessionRecord,
-    SessionSettings, Used,
+    Addition, Amendment, Answer, Begun, Exchange, Fence, HistoryError, HistoryStore, MOST_COUNTERS,
+    NewTurn, SessionRecord, SessionSettings, Used,
 };
 use crate::turn::{SessionId, Tenant, TurnId, Verdict};
 
@@ -313,9 +313,11 @@ impl HistoryStore for RedisStore {
         Ok(self.index.forget(session).await?)
     }
 
-    async fn count(&self, day: i64, name: &str, used: Used) -> Result<Used, HistoryError> {
+    async fn count(&self, day: i64, name: &str, addition: Addition) -> Result<Used, HistoryError> {
+        let Addition { by, number, used } = addition;
         let mut call = COUNT.prepare_invoke();
-        call.key(self.keys.usage(day, name)).arg(used.turns).arg(used.tokens).arg(USAGE_TTL);
+        call.key(self.keys.usage(day, name)).arg(by).arg(number);
+        call.arg(used.turns).arg(used.tokens).arg(USAGE_TTL).arg(MOST_COUNTERS);
         let answer = self.link.ask(Request::Script(call)).await?;
         let mut parts = Parts::of(answer)?;
         Ok(Used { turns: parts.next("turns")?, tokens: parts.next("tokens")? })
