@@ -45,9 +45,10 @@ impl Tenant {
         self.0.as_deref()
     }
 
-    /// Whether a session is this tenant's, by the session's [`SessionId::key`].
-    pub fn has(&self, key: &str) -> bool {
-        key.rsplit_once(BETWEEN).map(|(tenant, _)| tenant) == self.name()
+    /// The name of the tenant whose session this is, by the session's [`SessionId::key`]; `None` for the
+    /// default tenant.
+    pub fn name_in(key: &str) -> Option<&str> {
+        key.rsplit_once(BETWEEN).map(|(tenant, _)| tenant)
     }
 
     /// Its session of this id.
@@ -165,9 +166,10 @@ mod tests {
             assert_eq!(session.to_string(), "a:b");
             assert_eq!(serde_json::to_string(session).unwrap(), "\"a:b\"");
             assert_eq!(SessionId::stored(session.key()).as_ref(), Ok(session));
-            assert!(session.tenant().has(session.key()));
+            assert_eq!(Tenant::name_in(session.key()), session.tenant().name());
         }
-        assert!(!museum.has("bank/a:b") && !museum.has("a:b") && !Tenant::default().has("bank/a"));
+        assert_eq!(Tenant::name_in("bank/a:b"), Some("bank"));
+        assert_eq!(Tenant::name_in("a:b"), None);
         assert_eq!(sessions[0].clone().of(&bank), sessions[1]);
     }
 

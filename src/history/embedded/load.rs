@@ -10,6 +10,9 @@ use super::schema::{ExchangeRow, SessionRow, TurnRow};
 use crate::history::{Exchange, SessionRecord};
 use crate::turn::{SessionId, Task, Tenant, TurnId};
 
+/// Greater than every identifier.
+pub(super) const AFTER_ANY_ID: &str = "\u{7f}";
+
 /// Key of [`super::schema::TURNS`].
 pub(super) type TurnKey = (&'static str, &'static str);
 
@@ -18,6 +21,9 @@ pub(super) type PlaceKey = (&'static str, u64);
 
 /// Key of [`super::schema::USED`].
 pub(super) type UseKey = (i64, &'static str);
+
+/// Key of [`super::schema::LISTED`].
+pub(super) type ListKey = (&'static str, i64, &'static str);
 
 /// Key of [`super::schema::USAGE`].
 pub(super) type DayKey = (i64, &'static str);
@@ -144,21 +150,27 @@ pub(super) fn newest(
     Ok(newest)
 }
 
-/// The sessions of a tenant, the one last used first; without those whose row makes no sense.
+/// Where the session of a key that was last used at `used`, in microseconds, stands in the list of its
+/// tenant.
+pub(super) fn place_in_list(session: &str, used: i64) -> (&str, i64, &str) {
+    (Tenant::name_in(session).unwrap_or_default(), used, session)
+}
+
+/// The sessions of a tenant, the one last used first; without those whose row makes no sense. Those of
+/// others are not looked at.
 pub(super) fn last_used(
-    used: &impl ReadableTable<UseKey, ()>,
+    listed: &impl ReadableTable<ListKey, ()>,
     sessions: &impl ReadableTable<&'static str, Json>,
     tenant: &Tenant,
     skip: usize,
     limit: usize,
 ) -> Result<Vec<SessionRecord>, Failure> {
     let mut records = Vec::new();
-    let is_its = |entry: &Result<(AccessGuard<'_, UseKey>, _), _>| {
-        entry.as_ref().map_or(true, |(key, _)| tenant.has(key.value().1))
-    };
-    for entry in used.iter()?.rev().filter(is_its).skip(skip).take(limit) {
+    let name = tenant.name().unwrap_or_default();
+    let its = listed.range((name, i64::MIN, "")..=(name, i64::MAX, AFTER_ANY_ID))?;
+    for entry in its.rev().skip(skip).take(limit) {
         let (key, _) = entry?;
-        match session(sessions, key.value().1) {
+        match session(sessions, key.value().2) {
             Ok(row) => records.extend(row.map(|row| row.record)),
             Err(Failure::Damaged(_)) => {}
             Err(failure) => return Err(failure),

@@ -7,7 +7,7 @@ use super::begin::{begin, new_session};
 use super::finish::{amend, finish};
 use super::load;
 use super::retention::{clear, delete};
-use super::schema::{EXCHANGES, SESSIONS, SessionRow, TURNS, USED};
+use super::schema::{EXCHANGES, LISTED, SESSIONS, SessionRow, TURNS};
 use super::tables::probe;
 use super::usage::count;
 use crate::history::{
@@ -128,7 +128,7 @@ impl HistoryStore for EmbeddedStore {
         let tenant = tenant.clone();
         self.read(move |transaction| {
             load::last_used(
-                &transaction.open_table(USED)?,
+                &transaction.open_table(LISTED)?,
                 &transaction.open_table(SESSIONS)?,
                 &tenant,
                 skip,

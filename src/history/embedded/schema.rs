@@ -40,6 +40,11 @@ pub(super) const EXCHANGES: TableDefinition<'static, (&str, u64), &[u8]> =
 /// When a session was last used, in microseconds, and the session.
 pub(super) const USED: TableDefinition<'static, (i64, &str), ()> = TableDefinition::new("used");
 
+/// A tenant's name (empty for the default one), when one of its sessions was last used, in microseconds,
+/// and the session: [`USED`] for those who ask for the sessions of one tenant.
+pub(super) const LISTED: TableDefinition<'static, (&str, i64, &str), ()> =
+    TableDefinition::new("listed");
+
 /// A day, counted from the beginning of 1970, and a name → turns and tokens used.
 pub(super) const USAGE: TableDefinition<'static, (i64, &str), (u64, u64)> =
     TableDefinition::new("usage");

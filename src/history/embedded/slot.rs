@@ -106,10 +106,14 @@ fn schema(database: &Database) -> Result<u64, Failure> {
     Ok(found)
 }
 
-/// Makes what tables are missing and ends turns that nobody is answering.
+/// Makes what tables and lists are missing and ends turns that nobody is answering.
 fn tidy(database: &Database, fence: u64) -> Result<(), Failure> {
     let transaction = database.begin_write()?;
-    recover(&mut Tables::open(&transaction)?, fence)?;
+    {
+        let mut tables = Tables::open(&transaction)?;
+        recover(&mut tables, fence)?;
+        tables.mend_lists()?;
+    }
     Ok(transaction.commit()?)
 }
 

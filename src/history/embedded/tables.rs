@@ -3,21 +3,21 @@
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use redb::{ReadableTable, Table, WriteTransaction};
+use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 use serde::Serialize;
 use tracing::warn;
 
 use super::fault::Failure;
-use super::load::{self, AddedKey, DayKey, Json, PlaceKey, TurnKey, UseKey, places};
+use super::load::{
+    self, AFTER_ANY_ID, AddedKey, DayKey, Json, ListKey, PlaceKey, TurnKey, UseKey, place_in_list,
+    places,
+};
 use super::schema::{
-    ADDED, EXCHANGES, ExchangeRow, FENCE_KEY, META, PROBE_KEY, SESSIONS, SessionRow, TURNS,
+    ADDED, EXCHANGES, ExchangeRow, FENCE_KEY, LISTED, META, PROBE_KEY, SESSIONS, SessionRow, TURNS,
     TurnRow, USAGE, USED,
 };
 use crate::history::{Exchange, ExchangeState, HistoryError, MOST_COUNTERS, Used};
 use crate::turn::{SessionId, Task, TurnId};
-
-/// Greater than every identifier.
-const AFTER_ANY_ID: &str = "\u{7f}";
 
 /// How long a commit proves that another one is possible.
 const PROOF: Duration = Duration::from_secs(5);
@@ -29,6 +29,7 @@ pub(super) struct Tables<'write> {
     turns: Table<'write, TurnKey, Json>,
     exchanges: Table<'write, PlaceKey, Json>,
     used: Table<'write, UseKey, ()>,
+    listed: Table<'write, ListKey, ()>,
     usage: Table<'write, DayKey, (u64, u64)>,
     added: Table<'write, AddedKey, u64>,
     /// The time of the operation being done.
@@ -52,6 +53,7 @@ impl<'write> Tables<'write> {
             turns: transaction.open_table(TURNS)?,
             exchanges: transaction.open_table(EXCHANGES)?,
             used: transaction.open_table(USED)?,
+            listed: transaction.open_table(LISTED)?,
             usage: transaction.open_table(USAGE)?,
             added: transaction.open_table(ADDED)?,
             now: Timestamp::UNIX_EPOCH,
@@ -166,9 +168,13 @@ impl<'write> Tables<'write> {
 
     /// Stores a session as used now.
     pub(super) fn put_used_session(&mut self, row: &mut SessionRow) -> Result<(), Failure> {
-        self.used.remove((row.record.updated_at.as_microsecond(), row.record.id.key()))?;
+        let (before, now) = (row.record.updated_at.as_microsecond(), self.now.as_microsecond());
         row.record.updated_at = self.now;
-        self.used.insert((self.now.as_microsecond(), row.record.id.key()), ())?;
+        let session = row.record.id.key();
+        self.used.remove((before, session))?;
+        self.used.insert((now, session), ())?;
+        self.listed.remove(place_in_list(session, before))?;
+        self.listed.insert(place_in_list(session, now), ())?;
         self.put_session(row)
     }
 
@@ -222,6 +228,32 @@ impl<'write> Tables<'write> {
         self.forget_exchanges(session)?;
         self.sessions.remove(session)?;
         self.used.remove((used, session))?;
+        self.listed.remove(place_in_list(session, used))?;
+        Ok(())
+    }
+
+    /// Makes the lists of the tenants anew where they are not what was used: a version that knows no such
+    /// lists has written the file. Whatever it did, there are more or fewer sessions then, or the one last
+    /// used is not listed.
+    pub(super) fn mend_lists(&mut self) -> Result<(), Failure> {
+        let last = self.used.last()?.map(|(key, _)| {
+            let (used, session) = key.value();
+            (used, session.to_owned())
+        });
+        let is_listed = match last {
+            Some((used, session)) => self.listed.get(place_in_list(&session, used))?.is_some(),
+            None => true,
+        };
+        if is_listed && self.listed.len()? == self.used.len()? {
+            return Ok(());
+        }
+        self.listed.retain(|_, ()| false)?;
+        for entry in self.used.iter()? {
+            let (key, _) = entry?;
+            let (used, session) = key.value();
+            self.listed.insert(place_in_list(session, used), ())?;
+        }
+        self.changed = true;
         Ok(())
     }
 

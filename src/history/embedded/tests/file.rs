@@ -3,11 +3,13 @@
 use std::fs;
 use std::path::Path;
 
+use redb::ReadableTable;
+
 use super::explain;
 use crate::history::contract::{all, answer, tell, told, turn};
-use crate::history::embedded::schema::{META, SCHEMA, SCHEMA_KEY};
+use crate::history::embedded::schema::{LISTED, META, SCHEMA, SCHEMA_KEY, USED};
 use crate::history::embedded::{EmbeddedOptions, EmbeddedStore};
-use crate::history::{HistoryError, HistoryStore};
+use crate::history::{HistoryError, HistoryStore, SessionSettings};
 use crate::turn::{SessionId, Tenant};
 
 fn open(path: &Path) -> Result<EmbeddedStore, HistoryError> {
@@ -83,6 +85,43 @@ async fn a_file_of_a_newer_version_is_refused() {
         reason.contains("written by a newer version: it has schema 2, this one knows 1"),
         "{reason}"
     );
+}
+
+#[tokio::test]
+async fn a_file_of_a_version_without_lists_of_the_tenants_gets_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.redb");
+    let (museum, nobody) = (Tenant::parse("museum").unwrap(), Tenant::default());
+    let its = [museum.new_session(), museum.new_session()];
+    let store = open(&path).unwrap();
+    for session in its.iter().chain([&nobody.new_session()]) {
+        store.create(session, &SessionSettings::default()).await.unwrap();
+    }
+    drop(store);
+    // Such a version made the file, or used a session of a file that has lists.
+    let changes: [fn(&redb::WriteTransaction, &str); 2] = [
+        |transaction, _| assert!(transaction.delete_table(LISTED).unwrap()),
+        |transaction, last| {
+            let mut used = transaction.open_table(USED).unwrap();
+            let before =
+                used.iter().unwrap().map(|entry| entry.unwrap().0.value().0).collect::<Vec<_>>();
+            assert!(before.iter().any(|time| used.remove((*time, last)).unwrap().is_some()));
+            used.insert((i64::MAX, last), ()).unwrap();
+        },
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let database = redb::Database::open(&path).unwrap();
+        let transaction = database.begin_write().unwrap();
+        change(&transaction, its[0].key());
+        transaction.commit().unwrap();
+        drop(database);
+        let store = open(&path).unwrap();
+        let listed = store.list(&museum, 0, 9).await.unwrap();
+        let ids: Vec<_> = listed.into_iter().map(|record| record.id).collect();
+        let wanted = if number == 0 { [1, 0] } else { [0, 1] };
+        assert_eq!(ids, wanted.map(|at| its[at].clone()));
+        assert_eq!(store.list(&nobody, 0, 9).await.unwrap().len(), 1);
+    }
 }
 
 #[tokio::test]
