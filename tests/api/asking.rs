@@ -9,7 +9,10 @@ use std::{
 };
 
 use anima::settings::Settings;
-use anima_provider::{ProviderError, Script, ScriptedProvider, Step};
+use anima_provider::{
+    Capabilities, EventStream, Provider, ProviderError, Request, Script, ScriptedProvider, Step,
+};
+use async_trait::async_trait;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio::time::sleep;
@@ -278,6 +281,46 @@ async fn of_two_that_are_asked_only_the_one_with_the_first_sentence_is_heard() {
     let told = client.turn("b").await;
     assert_eq!(told.finished("complete"), "第二个说完。");
     assert_eq!(told.all("started").len(), 1);
+}
+
+/// A provider whose answer is never begun, though it should be at once.
+struct Stuck(Capabilities);
+
+#[async_trait]
+impl Provider for Stuck {
+    fn name(&self) -> &'static str {
+        "stuck"
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.0
+    }
+
+    fn count_tokens(&self, _request: &Request) -> Option<usize> {
+        None
+    }
+
+    async fn generate(&self, _request: Request) -> Result<EventStream, ProviderError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_provider_goes_on_while_the_one_beside_it_is_opened() {
+    let (one, mut first) = Puppet::new("one");
+    let stuck = Stuck(Capabilities { chat: true, ..Capabilities::default() });
+    let app = TestApp::start_with(vec![one, Arc::new(stuck)], hedging).await;
+    let (mut client, _) = Client::join(&app, "").await;
+    client.say("a", "你好").await;
+    let asked = first.admitted().await;
+    let hedged = "anima_hedges_total{provider=\"stuck\"} ";
+    let begun = std::time::Instant::now();
+    while metric(&app, hedged).await < 1 {
+        assert!(begun.elapsed() < PATIENCE, "nobody is asked beside it");
+    }
+    asked.say("我说完。");
+    asked.finish();
+    assert_eq!(client.turn("a").await.finished("complete"), "我说完。");
 }
 
 #[tokio::test]

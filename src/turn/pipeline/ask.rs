@@ -159,6 +159,18 @@ impl<'a> Asking<'a> {
     /// # Errors
     /// When nobody else is to be asked either.
     async fn open(&mut self, index: usize) -> Result<Option<Attempt>, TurnError> {
+        let Some(opening) = self.opening(index) else { return Ok(None) };
+        match opening.await {
+            Ok(attempt) => Ok(Some(attempt)),
+            Err(error) => self.failed(index, error).map(|()| None),
+        }
+    }
+
+    /// What opens an attempt; `None` when the candidate is left alone.
+    fn opening(
+        &mut self,
+        index: usize,
+    ) -> Option<impl Future<Output = Result<Attempt, AttemptError>> + Send + use<'a>> {
         self.candidates[index].stands = Stands::Out;
         let entry = self.candidates[index].entry.clone();
         let pass = match entry.health.enter(self.lineup.asking().breaker) {
@@ -169,17 +181,15 @@ impl<'a> Asking<'a> {
                 metrics::counter!("anima_provider_skipped_total", "provider" => name).increment(1);
                 self.error =
                     Some(self.error.take().map_or(error.clone(), |known| sooner(known, error)));
-                return Ok(None);
+                return None;
             }
         };
-        let attempt = async {
-            let prepared = self.lineup.prepare(self.errand, &entry, self.grounds.as_ref())?;
-            Attempt::open(entry, pass, prepared, (self.began, self.meter.clone())).await
-        };
-        match attempt.await {
-            Ok(attempt) => Ok(Some(attempt)),
-            Err(error) => self.failed(index, error).map(|()| None),
-        }
+        let (lineup, errand, grounds) = (self.lineup, self.errand, self.grounds.clone());
+        let (began, meter) = (self.began, self.meter.clone());
+        Some(async move {
+            let prepared = lineup.prepare(errand, &entry, grounds.as_ref())?;
+            Attempt::open(entry, pass, prepared, (began, meter)).await
+        })
     }
 
     /// Notes that an attempt came to nothing.
