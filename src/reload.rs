@@ -3,12 +3,12 @@
 
 mod difference;
 mod files;
+mod report;
 mod watch;
 
 use std::{future::pending, path::Path, sync::Arc};
 
 use anima_provider::Provider;
-use serde::Serialize;
 use thiserror::Error;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -16,12 +16,11 @@ use tokio::{
     task::spawn_blocking,
 };
 use tracing::{debug, error, info, warn};
-use utoipa::ToSchema;
 
 use crate::{
     access::Gate,
     knowledge::Shelves,
-    registry::{Coming, Difference, Pool, RegistryError, load, retire},
+    registry::{Coming, Pool, RegistryError, load, retire},
     settings::{AskSettings, Settings, SettingsError},
     turn::{
         TurnError,
@@ -29,7 +28,10 @@ use crate::{
         prompt::{PromptError, Prompts},
     },
 };
+use report::tell;
 use watch::{Places, Watch};
+
+pub use report::Report;
 
 /// Why a changed configuration cannot take effect. Everything is as it was.
 #[derive(Debug, Error)]
@@ -49,30 +51,6 @@ pub enum ReloadError {
     /// It was given up.
     #[error("the reload was given up")]
     GivenUp,
-}
-
-/// What a reload has changed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Report {
-    /// Whether anything is different now.
-    pub changed: bool,
-    /// Providers that are new.
-    pub added: Vec<String>,
-    /// Providers that were made anew.
-    pub rebuilt: Vec<String>,
-    /// Providers that are gone.
-    pub removed: Vec<String>,
-    /// Providers whose models are being loaded.
-    pub loading: Vec<String>,
-    /// Whether personas, styles or templates are different.
-    pub prompts: bool,
-    /// Who answers by default now.
-    pub default: String,
-    /// Who answers by default once its model is loaded.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub default_when_loaded: Option<String>,
-    /// Keys that have changed and take effect when the service starts again.
-    pub needs_restart: Vec<String>,
 }
 
 /// Brings changes of the configuration into the running service.
@@ -315,18 +293,6 @@ impl Reloader {
     }
 }
 
-impl Report {
-    fn of(difference: &Difference) -> Self {
-        Self {
-            added: difference.added.clone(),
-            rebuilt: difference.changed.clone(),
-            removed: difference.removed.clone(),
-            loading: difference.loading.iter().map(|coming| coming.name.clone()).collect(),
-            ..Self::default()
-        }
-    }
-}
-
 /// Whether who is asked, and how, is different in ways that make no provider different.
 fn is_different(before: &Settings, after: &Settings) -> bool {
     let asked = |settings: &Settings| -> (AskSettings, Vec<String>, String, Vec<_>) {
@@ -339,15 +305,6 @@ fn is_different(before: &Settings, after: &Settings) -> bool {
     asked(before) != asked(after)
         || before.check != after.check
         || before.knowledge != after.knowledge
-}
-
-fn tell(report: &Report) {
-    let told = serde_json::to_string(report).unwrap_or_default();
-    info!(report = told, "The configuration was read again; {} answers by default", report.default);
-    if !report.needs_restart.is_empty() {
-        warn!(keys = ?report.needs_restart, "Some keys take effect when the service starts again: {}",
-            report.needs_restart.join(", "));
-    }
 }
 
 /// Waits for the next hangup signal, for ever where there is none.

@@ -5,13 +5,15 @@
 //! as [`TextPart::Said`].
 
 mod library;
+mod style;
 
 use anima_provider::{Capabilities, Image, Input, Message, Role, Sampling, TextPart};
 use minijinja::{Environment, context};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-pub use library::{Persona, PersonaLanguage, Prompts, Style, StyleInput};
+pub use library::{Persona, PersonaLanguage, Prompts};
+pub use style::{Style, StyleInput};
 
 use super::{Earlier, Emotion, knowledge::Passage};
 

@@ -1,11 +1,12 @@
 //! The check as a state machine: what it asks, what it says when, and what it makes of replies.
 
+mod masking;
 mod timing;
 
 use serde_json::json;
 
 use super::{
-    super::{CheckAction, VerdictLayer, filter::Action, knowledge::Passage},
+    super::{CheckAction, VerdictLayer, knowledge::Passage},
     *,
 };
 
@@ -151,34 +152,6 @@ fn under_annotate_the_judge_runs_while_others_are_said() {
     check.finish(late);
     assert_eq!(texts(&events), [FALSE, TRUE]);
     assert!(check.is_settled());
-}
-
-#[test]
-fn what_a_verdict_repeats_of_the_evidence_is_masked_like_the_answer() {
-    let now = Instant::now();
-    for (help, proved) in [(NOBODY, false), (JUDGE, true)] {
-        let mut check = check("annotate", help);
-        check.avoid(Words::new(["人40元"], Action::Withhold).unwrap());
-        let mut events = check.push(draft(FALSE), now);
-        if proved {
-            check.effects();
-            let answer = says(&[(0, "contradicted", "门票每人40元", Some("票价40元。"))]);
-            events.extend(check.reply(judged(0, Ok(answer)), now));
-        }
-        let verdict = verdicts(&events)[0];
-        let correction = verdict.correction.as_ref().unwrap();
-        let quote = proved.then_some("门票每****");
-        assert_eq!((correction.proved, correction.quote.as_deref()), (proved, quote));
-        assert!(!correction.text.contains("人40元"), "{correction:?}");
-        assert_eq!(verdict.spans[0].value, "80元");
-    }
-    let mut check = check("annotate", NOBODY);
-    check.avoid(Words::new(["40元"], Action::Mask).unwrap());
-    let events = check.push(draft(FALSE), now);
-    let verdict = verdicts(&events)[0];
-    let nearest = verdict.spans[0].nearest.as_deref();
-    let correction = verdict.correction.as_ref().map(|correction| &correction.text[..]);
-    assert_eq!((nearest, correction), (Some("***"), Some("门票每人***。")));
 }
 
 #[test]

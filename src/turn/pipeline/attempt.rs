@@ -1,6 +1,7 @@
 //! One provider's attempt at a turn: step by step to its first sentence, then to its end.
 
 mod error;
+mod spans;
 
 use std::{
     future::pending,
@@ -11,11 +12,6 @@ use anima_provider::{EventStream, FinishReason, ProviderError, ProviderEvent, Us
 use futures::StreamExt;
 use tokio::{sync::mpsc, time::Instant as Moment};
 
-use tracing::{
-    Span, debug_span,
-    field::{Empty, debug},
-};
-
 use super::{
     Patience, admission::Meter, checking::Checking, milliseconds, request::Prepared, until,
 };
@@ -25,6 +21,7 @@ use crate::{
     turn::{EndReason, Outcome, Timing, TurnError, TurnEvent, check::Reply, stages::Stages},
 };
 use error::failure;
+use spans::Spans;
 
 pub(super) use error::{AttemptError, RETRY_AFTER};
 
@@ -80,34 +77,6 @@ pub(super) struct Attempt {
     /// How it ended.
     end: Option<(EndReason, Option<Usage>)>,
     spans: Spans,
-}
-
-/// What is traced of an attempt: the wait for the provider, and that for the first sentence.
-struct Spans {
-    whole: Span,
-    queue: Option<Span>,
-    first: Option<Span>,
-}
-
-impl Spans {
-    fn begin(provider: &str) -> Self {
-        let whole =
-            debug_span!("attempt", provider.name = provider, model = Empty, error.code = Empty);
-        let queue = debug_span!(parent: &whole, "queue");
-        Self { whole, queue: Some(queue), first: None }
-    }
-
-    fn admitted(&mut self, model: &str) {
-        self.whole.record("model", model);
-        self.queue = None;
-        self.first = Some(debug_span!(parent: &self.whole, "first_sentence"));
-    }
-
-    fn failed(&self, error: &AttemptError) {
-        let (AttemptError::Final(error) | AttemptError::Transferable { error, .. }) = error;
-        self.whole.record("error.code", debug(error.code));
-        trace::mark_failed(&self.whole);
-    }
 }
 
 impl Attempt {
