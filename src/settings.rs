@@ -10,14 +10,16 @@ mod check;
 mod error;
 mod history;
 mod knowledge;
+mod provider;
 pub(crate) mod secret;
+mod server;
 mod surfaces;
 mod telemetry;
 
 use std::{
     collections::BTreeMap,
-    fmt, iter,
-    net::{IpAddr, SocketAddr},
+    iter,
+    net::IpAddr,
     path::{Path, PathBuf},
 };
 
@@ -25,7 +27,6 @@ use anima_remote::SecretSource;
 use config::{Config, Environment, File, FileFormat};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 pub use access::{AccessSettings, KeySettings, LimitSettings, WhoReads};
 pub use asking::{AskSettings, BreakerSettings, RetrySettings};
@@ -35,8 +36,10 @@ pub use error::SettingsError;
 pub(crate) use error::{unknown_name, without_values};
 pub use history::{HistorySettings, RedisSettings, RedisUrl, StoreKind, WhenUnavailable};
 pub use knowledge::{FIXED_ANSWERS, KnowledgeSettings};
+pub use provider::ProviderSettings;
 pub use secret::hide as hide_secrets;
 pub(crate) use secret::reveal as reveal_secret;
+pub use server::{ServerSettings, TlsSettings};
 pub use surfaces::{ImageSettings, OpenAiSurfaceSettings, PictureSources};
 pub use telemetry::{LogFormat, TelemetrySettings};
 
@@ -90,67 +93,6 @@ pub struct SettingsSource {
     pub overrides: Overrides,
 }
 
-/// `[server]`
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServerSettings {
-    /// Address to bind.
-    pub host: IpAddr,
-    /// Port to bind; 0 takes a free one.
-    pub port: u16,
-    /// Further addresses to bind, such as the ports that old callers have built in.
-    pub listen: Vec<SocketAddr>,
-    /// Allows an address that others can reach, although whoever calls needs no key.
-    pub open: bool,
-    /// The variable that holds the key of those who may call `/admin/…`.
-    pub admin_key_env: Option<String>,
-    /// The file that holds it.
-    pub admin_key_file: Option<PathBuf>,
-    /// Origins of web pages that may connect, beside those of this machine.
-    pub origins: Vec<String>,
-    /// Largest HTTP body and WebSocket message, in bytes.
-    pub max_message_bytes: usize,
-    /// Most WebSocket messages of one client in a minute.
-    pub messages_per_minute: u32,
-    /// Most WebSocket connections at a time.
-    pub max_connections: usize,
-    /// Most connections at a time that are no `WebSockets`.
-    pub max_http_connections: usize,
-    /// Most turns that are answered at a time, or wait for a provider.
-    pub max_turns: usize,
-    /// How long running turns may go on after a termination signal, in milliseconds.
-    pub drain_ms: u64,
-    /// Pictures that callers name by their address.
-    pub images: ImageSettings,
-    /// What callers of `OpenAI`'s API get.
-    pub openai: OpenAiSurfaceSettings,
-    /// Addresses that speak TLS.
-    #[serde(default)]
-    pub tls: Option<TlsSettings>,
-}
-
-impl ServerSettings {
-    /// The hosts of all addresses, each with the key that it stands under.
-    pub fn hosts(&self) -> impl Iterator<Item = (&'static str, IpAddr)> {
-        let further = self.listen.iter().map(|address| ("server.listen", address.ip()));
-        let secure = self.tls.iter().flat_map(|tls| &tls.listen);
-        let secure = secure.map(|address| ("server.tls.listen", address.ip()));
-        iter::once(("server.host", self.host)).chain(further).chain(secure)
-    }
-}
-
-/// `[server.tls]`
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TlsSettings {
-    /// Addresses to bind beside those that speak plain text.
-    pub listen: Vec<SocketAddr>,
-    /// The certificate and those that it rests on, in PEM form.
-    pub certificate_file: PathBuf,
-    /// Its private key, in PEM form.
-    pub key_file: PathBuf,
-}
-
 /// `[session]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -184,45 +126,6 @@ pub struct TurnSettings {
     pub retry: RetrySettings,
     /// When a provider is left alone.
     pub breaker: BreakerSettings,
-}
-
-/// `[providers.NAME]`: what all kinds have; the rest belongs to the kind.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct ProviderSettings {
-    /// The kind of provider.
-    pub kind: String,
-    /// Whether it is there at all: a profile cannot take out what `base.toml` has put in, but it can
-    /// switch it off.
-    #[serde(default = "yes")]
-    pub enabled: bool,
-    /// Other names that callers use for it.
-    #[serde(default)]
-    pub aliases: Vec<String>,
-    /// How long the first piece of text may take once the provider works on the request, in
-    /// milliseconds; `None` means the default of its kind.
-    #[serde(default)]
-    pub first_token_ms: Option<u64>,
-    /// The keys of its kind.
-    #[serde(flatten)]
-    pub options: Map<String, Value>,
-}
-
-fn yes() -> bool {
-    true
-}
-
-impl fmt::Debug for ProviderSettings {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The values of its kind's keys may be secrets, such as those of headers.
-        formatter
-            .debug_struct("ProviderSettings")
-            .field("kind", &self.kind)
-            .field("enabled", &self.enabled)
-            .field("aliases", &self.aliases)
-            .field("first_token_ms", &self.first_token_ms)
-            .field("options", &self.options.keys().collect::<Vec<_>>())
-            .finish()
-    }
 }
 
 /// Settings given on the command line; they are stronger than files and variables.
@@ -436,75 +339,4 @@ fn variable(name: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Writes the shipped `base.toml` with `changes` as the profile `test`, and loads it.
-    fn load(changes: &str) -> Result<Settings, SettingsError> {
-        let folder = tempfile::tempdir().unwrap();
-        let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/base.toml");
-        std::fs::copy(base, folder.path().join("base.toml")).unwrap();
-        std::fs::write(folder.path().join("test.toml"), changes).unwrap();
-        Settings::load(folder.path(), "test", &Overrides::default())
-    }
-
-    #[test]
-    fn the_shipped_settings_are_valid() {
-        let settings = load("").unwrap();
-        assert_eq!(settings.server.port, 7871);
-        assert!(settings.server.host.is_loopback());
-        assert_eq!(settings.turn.asking(), AskSettings::default());
-        assert_eq!(settings.knowledge, KnowledgeSettings::default());
-    }
-
-    #[test]
-    fn a_profile_overrides_the_base() {
-        assert_eq!(load("[server]\nport = 9000").unwrap().server.port, 9000);
-    }
-
-    #[test]
-    fn errors_name_the_key_and_the_nearest_legal_one() {
-        let message = |changes| load(changes).unwrap_err().to_string();
-        let unknown = message("[server]\nprot = 1");
-        assert!(unknown.contains("prot") && unknown.contains("did you mean `port`"), "{unknown}");
-        let wrong = message("[server]\nport = \"many\"");
-        assert!(wrong.contains("server.port"), "{wrong}");
-        let open = message("[server]\nhost = \"0.0.0.0\"");
-        assert!(open.contains("server.open = true"), "{open}");
-        let listen = message("[server]\nlisten = [\"192.0.2.1:8002\"]");
-        assert!(listen.contains("server.listen") && listen.contains("192.0.2.1"), "{listen}");
-        let idle = message("[session]\nidle_seconds = 0");
-        assert!(idle.contains("session.idle_seconds"), "{idle}");
-        let share = message("[turn.retry]\nshare = 20.0");
-        assert!(share.contains("turn.retry.share") && share.contains("1.0"), "{share}");
-        let rest = message("[turn.breaker]\nopen_ms = 90000");
-        assert!(rest.contains("turn.breaker.max_open_ms"), "{rest}");
-        let provider = message("[turn]\nprovider = \"dmo\"");
-        assert!(
-            provider.contains("turn.provider") && provider.contains("did you mean `demo`"),
-            "{provider}"
-        );
-        let off = message("[providers.demo]\nenabled = false");
-        assert!(off.contains("turn.provider") && off.contains("`demo`"), "{off}");
-        let twice = message("[providers.other]\nkind = \"local\"\naliases = [\"demo\"]");
-        assert!(twice.contains("already belongs"), "{twice}");
-    }
-
-    #[test]
-    fn the_shipped_profile_of_production_asks_for_its_redis() {
-        let production = include_str!("../config/production.toml");
-        let message = load(production).unwrap_err().to_string();
-        assert!(
-            message.starts_with("history.redis.url") && message.contains("ANIMA__"),
-            "{message}"
-        );
-        let given = production.replace("url = \"\"", "url = \"redis://host\"");
-        assert_eq!(load(&given).unwrap().history.store, StoreKind::Redis);
-    }
-
-    #[test]
-    fn a_missing_profile_is_an_error() {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(Settings::load(folder.path(), "local", &Overrides::default()).is_err());
-    }
-}
+mod tests;
