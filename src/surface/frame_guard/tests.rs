@@ -113,6 +113,18 @@ async fn a_control_frame_is_short_and_its_reason_is_text() {
 }
 
 #[tokio::test]
+async fn nobody_behind_the_guard_sees_two_bytes_that_no_frame_begins_with() {
+    for start in [[0xF1, 0x80], [0x88 | 0x40, 0x80], [0x83, 0x80], [TEXT, 0x05]] {
+        let bytes = [&frame(PING, b"?")[..], &start, &[0; 4]].concat();
+        for size in [1, 2, 3, bytes.len()] {
+            let (passed, violation) = guarded(&bytes, size, LIMIT).await;
+            assert_eq!(violation, Some(Violation::Protocol), "{start:x?} in pieces of {size}");
+            assert!(passed.len() < bytes.len() - 4, "{start:x?} in pieces of {size}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn reserved_bits_are_refused() {
     for bits in [0x10, 0x20, 0x40] {
         assert_eq!(verdict(&frame(TEXT | bits, b"{}")).await, Some(Violation::Protocol));
