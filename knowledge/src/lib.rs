@@ -2,8 +2,9 @@
 //!
 //! Folders of Markdown, plain text, HTML, tables and JSON lines become an index on disk that is
 //! brought up to date by what has changed and searched in well under a millisecond. Chinese and
-//! English are cut into words alike when they are indexed and when they are asked for. Nothing here
-//! waits for a network, and nothing knows a service or a model.
+//! English are cut into words alike when they are indexed and when they are asked for. Who has vectors
+//! to give finds passages by these, too. Nothing here waits for a network but an [`Embedder`], which
+//! comes from outside, and nothing knows a service or a model.
 //!
 //! | module | is |
 //! |---|---|
@@ -12,6 +13,8 @@
 //! | [`words()`], [`asked_words`] | a text as the words that it is found by |
 //! | [`update()`] | an index brought up to date with its folders |
 //! | [`Library`] | an index, searched |
+//! | [`update_vectors()`] | the vectors of an index brought up to date with its passages |
+//! | [`Vectors`] | these vectors, searched; [`Library::fuse`] makes one list of both searches |
 //!
 //! ```
 //! use anima_knowledge::{Folder, Library, Wanted, update};
@@ -39,6 +42,7 @@ mod pair;
 mod read;
 mod schema;
 mod update;
+mod vectors;
 mod words;
 
 pub use cut::{Cut, cut};
@@ -47,4 +51,8 @@ pub use library::{DirectAnswer, Found, Library, LibraryError, Passage, Wanted};
 pub use pair::{Pair, asked_words, likeness};
 pub use read::{Block, Content, Kind, ReadError, read};
 pub use update::{Progress, Summary, UpdateError, is_current, update};
+pub use vectors::{
+    Anew, Embedder, Near, Space, VectorError, VectorProgress, VectorSummary, Vectors,
+    update_vectors,
+};
 pub use words::words;

@@ -1,6 +1,8 @@
 //! An index, searched.
 
 mod asked;
+mod fused;
+mod keyed;
 mod ranked;
 
 use std::{collections::HashSet, io, path::Path};
@@ -16,6 +18,7 @@ use crate::{
     words::{self, words},
 };
 use asked::strongest;
+pub(crate) use keyed::Keyed;
 use ranked::{Ranked, Term, ranked};
 
 /// So many more passages than wanted are looked at, of which some say too little or the same.
@@ -62,8 +65,12 @@ pub struct Passage {
     pub source: String,
     /// What it says, with its headings before it.
     pub text: String,
-    /// The share of the words said that it has, by their weight, from 0.0 to 1.0.
+    /// The share of the words said that it has, by their weight, from 0.0 to 1.0; 0.0 where it was
+    /// found by its vector alone.
     pub coverage: f32,
+    /// How similar its vector is to that of what was said, from -1.0 to 1.0; `None` where it was found
+    /// by its words alone.
+    pub similarity: Option<f32>,
 }
 
 /// A fixed answer.
@@ -180,6 +187,7 @@ impl Library {
     ) -> Result<Passage, LibraryError> {
         let document: TantivyDocument = searcher.doc(address)?;
         let text = |field| stored(&document, field).to_owned();
-        Ok(Passage { source: text(self.fields.source), text: text(self.fields.text), coverage })
+        let (source, text) = (text(self.fields.source), text(self.fields.text));
+        Ok(Passage { source, text, coverage, similarity: None })
     }
 }
