@@ -91,7 +91,7 @@ impl Application {
         let knowledge = Shelves::open(&settings, &prompts, None);
         let lineup = Lineup::new(registry, Arc::new(prompts), persona, asking)?
             .with_check(settings.check.clone())?
-            .with_knowledge(knowledge);
+            .with_knowledge(knowledge)?;
         let conversation = Conversation::new(lineup).with_max_turns(settings.server.max_turns);
         let gate = Arc::new(Gate::new(&settings)?);
         Self::wire(settings, doors, store, Arc::new(conversation), gate, None)

@@ -2,9 +2,13 @@
 //!
 //! Each persona that names folders has a *shelf*. Shelves open and are brought up to date on a thread
 //! of their own, so nothing waits for them; a turn that comes before its shelf is open goes without.
+//! Where a provider makes vectors, shelves get them in the same way, once they are up to date.
 
+mod embedding;
 pub mod index;
+mod search;
 mod shelf;
+mod vectors;
 
 use std::{
     collections::BTreeMap,
@@ -17,9 +21,11 @@ use anima_knowledge::{Folder, Wanted};
 use tracing::error;
 
 use crate::{
-    settings::{KnowledgeSettings, Settings},
+    registry::{Entry, Registry},
+    settings::{BreakerSettings, KnowledgeSettings, Settings},
     turn::prompt::{Persona, Prompts},
 };
+use embedding::{Embedding, Gate, Wish};
 
 pub use shelf::Shelf;
 
@@ -27,33 +33,70 @@ pub use shelf::Shelf;
 #[derive(Default)]
 pub struct Shelves {
     settings: KnowledgeSettings,
-    shelves: BTreeMap<String, Arc<Shelf>>,
+    by_persona: BTreeMap<String, Arc<Shelf>>,
+    /// What is wanted of vectors; `None` where passages are found by their words alone.
+    wish: Option<Wish>,
+    gate: Arc<Gate>,
 }
 
 impl Shelves {
     /// The shelves that personas have by these settings. Those of `before` that are the same stay
     /// open. All of them are looked through for changes, in the background.
     pub fn open(settings: &Settings, prompts: &Prompts, before: Option<&Self>) -> Self {
-        let mut shelves = BTreeMap::new();
+        let mut by_persona = BTreeMap::new();
         for persona in prompts.personas().filter(|_| settings.knowledge.enabled) {
             let (folders, index) = (folders_of(persona), index_of(settings, &persona.name));
             if folders.is_empty() {
                 continue;
             }
-            let known = before.and_then(|before| before.shelves.get(&persona.name));
+            let known = before.and_then(|before| before.by_persona.get(&persona.name));
             let shelf = match known.filter(|shelf| shelf.is_of(&index, &folders)) {
                 Some(shelf) => Arc::clone(shelf),
                 None => Arc::new(Shelf::new(&persona.name, index, folders)),
             };
-            shelves.insert(persona.name.clone(), shelf);
+            by_persona.insert(persona.name.clone(), shelf);
         }
-        keep(shelves.values().map(Arc::downgrade).collect());
-        Self { settings: settings.knowledge.clone(), shelves }
+        keep(by_persona.values().map(Arc::downgrade).collect());
+        let gate = before.map(|before| Arc::clone(&before.gate)).unwrap_or_default();
+        Self { settings: settings.knowledge.clone(), by_persona, wish: Wish::of(settings), gate }
+    }
+
+    /// Looks whether there is a provider that makes the vectors which the settings want.
+    ///
+    /// # Errors
+    /// What is wrong with the one that they name.
+    pub fn vet(&self, registry: &Registry) -> Result<(), String> {
+        self.wish.as_ref().map_or(Ok(()), |wish| wish.find(registry).map(drop))
+    }
+
+    /// Lets vectors be made by the provider that the settings name, where they name one and it is
+    /// there, in the background. Must be called on a runtime then.
+    pub fn be_embedded(&self, registry: &Registry, breaker: BreakerSettings) {
+        let found = |wish: &Wish| Some((wish.clone(), wish.find(registry).ok().flatten()?));
+        let by = self.wish.as_ref().and_then(found);
+        let is_same = |shelf: &Arc<Shelf>, (wish, entry): &(Wish, Entry)| {
+            shelf.embedding().is_some_and(|it| it.is_by(entry) && it.wish == *wish)
+        };
+        if let Some(by) = &by
+            && self.by_persona.values().all(|shelf| is_same(shelf, by))
+        {
+            return;
+        }
+        let gate = || Arc::clone(&self.gate);
+        let by = by.map(|(wish, entry)| Embedding::new(wish, entry, gate(), breaker)).map(Arc::new);
+        let shelves: Vec<_> = self.by_persona.values().collect();
+        for shelf in &shelves {
+            shelf.be_embedded(by.clone());
+        }
+        if by.is_some() {
+            let shelves = shelves.into_iter().map(Arc::downgrade).collect();
+            in_background(move || vectors::keep(shelves));
+        }
     }
 
     /// What a persona knows; `None` when it names no folders.
     pub fn of(&self, persona: &str) -> Option<&Arc<Shelf>> {
-        self.shelves.get(persona)
+        self.by_persona.get(persona)
     }
 
     /// What is looked for, with a fixed answer or without.
@@ -77,12 +120,17 @@ fn keep(shelves: Vec<Weak<Shelf>>) {
     if shelves.is_empty() {
         return;
     }
-    // Nobody waits for the thread: an index that is being written when the process ends is as it was.
-    let began = thread::Builder::new().name("knowledge".to_owned()).spawn(move || {
-        for shelf in shelves {
-            shelf::keep(&shelf);
+    in_background(move || {
+        for shelf in &shelves {
+            shelf::keep(shelf);
         }
+        vectors::keep(shelves);
     });
+}
+
+/// Nobody waits for the thread: what is being written when the process ends is as it was.
+fn in_background(work: impl FnOnce() + Send + 'static) {
+    let began = thread::Builder::new().name("knowledge".to_owned()).spawn(work);
     if let Err(error) = began {
         error!(%error, "No thread for the personas' knowledge: {error}");
     }

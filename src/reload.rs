@@ -101,7 +101,7 @@ impl Beginning {
         let (persona, asking) = (&settings.turn.persona, settings.turn.asking());
         let lineup = Lineup::new(registry, Arc::new(prompts), persona, asking)?
             .with_check(settings.check.clone())?
-            .with_knowledge(knowledge);
+            .with_knowledge(knowledge)?;
         let prompts = files::content_of(&settings.resolve(&settings.turn.prompts));
         let (started, settings) = (settings.clone(), settings.clone());
         let state = State { settings, started, pool, prompts, switched: None };
@@ -171,7 +171,7 @@ impl Reloader {
         let knowledge = Shelves::open(&settings, &prompts, Some(lineup.knowledge()));
         let next = Lineup::new(registry, Arc::new(prompts), &settings.turn.persona, asking)?
             .with_check(settings.check.clone())?
-            .with_knowledge(knowledge);
+            .with_knowledge(knowledge)?;
         let report = Report {
             changed: !difference.is_none()
                 || content != state.prompts

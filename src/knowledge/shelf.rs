@@ -3,21 +3,22 @@
 use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
 
 use anima_knowledge::{
-    Folder, Found, Library, LibraryError, Progress, Summary, UpdateError, Wanted, is_current,
+    Folder, Library, LibraryError, Progress, Space, Summary, UpdateError, Vectors, is_current,
     update,
 };
 use arc_swap::ArcSwapOption;
-use tokio::{task::spawn_blocking, time::timeout};
 use tracing::{info, warn};
 
-/// How long a turn waits for a search at most: a disk that does not answer costs no answer.
-const DEADLINE: Duration = Duration::from_millis(250);
+use super::embedding::Embedding;
 
 /// How long to wait until an index that another process writes is looked at again.
 const BUSY: Duration = Duration::from_secs(1);
@@ -33,13 +34,51 @@ pub struct Shelf {
     library: ArcSwapOption<Library>,
     /// Held while it is brought up to date.
     keeping: Mutex<()>,
+    /// Who makes vectors; `None` where passages are found by their words alone.
+    embedding: ArcSwapOption<Embedding>,
+    held: ArcSwapOption<Held>,
+    /// Held while vectors are made.
+    making: Arc<Mutex<()>>,
+    /// Whether vectors are being read that another process made.
+    reading: AtomicBool,
+}
+
+/// Vectors in memory, and whose they are.
+pub(super) struct Held {
+    pub(super) vectors: Vectors,
+    /// What they are of.
+    pub(super) space: Space,
+    /// When they were read.
+    pub(super) since: Instant,
+    /// Whether it was told that they do not fit.
+    told: AtomicBool,
+}
+
+impl Held {
+    pub(super) fn new(vectors: Vectors, space: Space) -> Self {
+        Self { vectors, space, since: Instant::now(), told: AtomicBool::new(false) }
+    }
+
+    /// Whether it was told already that they do not fit; it is from now on.
+    pub(super) fn is_told(&self) -> bool {
+        self.told.swap(true, Ordering::Relaxed)
+    }
 }
 
 impl Shelf {
     /// A shelf that is not open yet.
     pub(super) fn new(persona: &str, index: PathBuf, folders: Vec<Folder>) -> Self {
-        let (library, keeping) = (ArcSwapOption::empty(), Mutex::default());
-        Self { persona: persona.to_owned(), index, folders, library, keeping }
+        Self {
+            persona: persona.to_owned(),
+            index,
+            folders,
+            library: ArcSwapOption::empty(),
+            keeping: Mutex::default(),
+            embedding: ArcSwapOption::empty(),
+            held: ArcSwapOption::empty(),
+            making: Arc::default(),
+            reading: AtomicBool::new(false),
+        }
     }
 
     /// Whether this is the shelf of these folders.
@@ -47,34 +86,62 @@ impl Shelf {
         self.index == index && self.folders == folders
     }
 
-    /// What there is on what a person said; `None` when the shelf is not open yet or cannot be
-    /// searched, which is logged.
-    pub async fn search(&self, said: &str, wanted: Wanted) -> Option<Found> {
-        let library = self.library.load_full()?;
-        let (began, said) = (Instant::now(), said.to_owned());
-        let search = spawn_blocking(move || library.search(&said, &wanted));
-        let persona = self.persona.as_str();
-        let found = match timeout(DEADLINE, search).await {
-            Ok(Ok(Ok(found))) => Some(found),
-            Ok(Ok(Err(error))) => {
-                warn!(%error, persona, "The knowledge of {persona} cannot be searched: {error}");
-                None
-            }
-            Ok(Err(error)) => {
-                warn!(%error, persona, "The search in the knowledge of {persona} failed");
-                None
-            }
-            Err(_) => {
-                warn!(persona, "The knowledge of {persona} was not searched in {DEADLINE:?}");
-                None
-            }
-        };
-        metrics::histogram!("anima_retrieval_seconds").record(began.elapsed().as_secs_f64());
-        found
+    /// Whose it is.
+    pub(super) fn persona(&self) -> &str {
+        &self.persona
+    }
+
+    /// Where its index is.
+    pub(super) fn index(&self) -> &Path {
+        &self.index
+    }
+
+    /// The index, once it is open.
+    pub(super) fn library(&self) -> Option<Arc<Library>> {
+        self.library.load_full()
+    }
+
+    /// Lets vectors be made by somebody, or by nobody.
+    pub(super) fn be_embedded(&self, embedding: Option<Arc<Embedding>>) {
+        if embedding.is_none() {
+            self.hold(None);
+        }
+        self.embedding.store(embedding);
+    }
+
+    /// Who makes vectors.
+    pub(super) fn embedding(&self) -> Option<Arc<Embedding>> {
+        self.embedding.load_full()
+    }
+
+    /// The vectors in memory.
+    pub(super) fn held(&self) -> Option<Arc<Held>> {
+        self.held.load_full()
+    }
+
+    /// Takes vectors into memory, or lets go of those that are there.
+    pub(super) fn hold(&self, held: Option<Held>) {
+        self.held.store(held.map(Arc::new));
+    }
+
+    /// Who makes vectors, with those that it made; `None` where there are none of them.
+    pub(super) fn meanings(&self) -> Option<(Arc<Embedding>, Arc<Held>)> {
+        let (embedding, held) = (self.embedding()?, self.held()?);
+        (held.space == embedding.wish.space).then_some((embedding, held))
+    }
+
+    /// What is held while vectors are made.
+    pub(super) fn making(&self) -> Arc<Mutex<()>> {
+        Arc::clone(&self.making)
+    }
+
+    /// Notes that vectors are being read, or not any more; gives what was before.
+    pub(super) fn is_reading(&self, now: bool) -> bool {
+        self.reading.swap(now, Ordering::Relaxed)
     }
 
     /// Opens the index, or sees what is new in it; `false` when there is none.
-    fn look(&self) -> bool {
+    fn open(&self) -> bool {
         let looked = match &*self.library.load() {
             Some(library) => library.refresh(),
             None => Library::open(&self.index).map(|it| self.library.store(Some(Arc::new(it)))),
@@ -114,7 +181,7 @@ pub(super) fn keep(shelf: &Weak<Shelf>) {
     let (persona, index, folders) =
         (kept.persona.clone(), kept.index.clone(), kept.folders.clone());
     let keeping = kept.keeping.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_open = kept.look();
+    let is_open = kept.open();
     if is_open && is_current(&index, &folders) {
         return;
     }
@@ -135,13 +202,13 @@ pub(super) fn keep(shelf: &Weak<Shelf>) {
         let Some(kept) = shelf.upgrade() else { return };
         match outcome {
             Ok(summary) => {
-                if kept.look() {
+                if kept.open() {
                     kept.tell(&summary);
                 }
                 return;
             }
             Err(UpdateError::Busy(_)) => {
-                let _ = kept.look();
+                let _ = kept.open();
                 drop(kept);
                 wait();
             }
@@ -155,6 +222,6 @@ pub(super) fn keep(shelf: &Weak<Shelf>) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the thread has nothing else to do")]
-fn wait() {
+pub(super) fn wait() {
     thread::sleep(BUSY);
 }

@@ -1,5 +1,7 @@
 //! What a persona knows, from outside: fixed answers, passages in the prompt, sources.
 
+mod vectors;
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -69,13 +69,18 @@ impl Lineup {
     }
 
     /// The same with what the personas know.
-    #[must_use]
-    pub fn with_knowledge(self, knowledge: Shelves) -> Self {
-        Self { knowledge: Arc::new(knowledge), ..self }
+    ///
+    /// # Errors
+    /// When the provider that is to make vectors of it does not exist, or makes none.
+    pub fn with_knowledge(self, knowledge: Shelves) -> Result<Self, PromptError> {
+        knowledge.vet(&self.registry).map_err(PromptError::Unknown)?;
+        knowledge.be_embedded(&self.registry, self.asking.breaker);
+        Ok(Self { knowledge: Arc::new(knowledge), ..self })
     }
 
     /// The same with other providers.
     pub(crate) fn with_registry(&self, registry: Registry) -> Self {
+        self.knowledge.be_embedded(&registry, self.asking.breaker);
         Self {
             registry,
             prompts: Arc::clone(&self.prompts),

@@ -8,10 +8,11 @@ use tokio::net::TcpStream;
 
 use crate::{
     Fault, Plan, completions,
-    dialect::{Question, embeddings},
+    dialect::Question,
     http::{Call, Reader},
     server::Shared,
     stream::{Next, stream},
+    vectors::embeddings,
     writer::Writer,
 };
 
@@ -71,7 +72,7 @@ async fn reply(call: &Call, shared: &Shared, answer: &mut Writer) -> io::Result<
     match early(&plan.fault, &question, call, answer).await? {
         Some(next) => Ok(next),
         None if path.ends_with("/embeddings") => {
-            answer.json(200, &[], &embeddings(call)).await?;
+            answer.json(200, &[], &embeddings(call, &plan)).await?;
             Ok(Next::Keep)
         }
         None => whole_or_stream(&question, &plan, number, answer).await,

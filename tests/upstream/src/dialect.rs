@@ -313,22 +313,6 @@ impl Question {
     }
 }
 
-/// Vectors for the texts of a call, the last one first: a client has to go by their numbers. Each
-/// has the length of its text in bytes and the first of them.
-pub(crate) fn embeddings(call: &Call) -> Value {
-    let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
-    let texts = body["input"].as_array().cloned().unwrap_or_default();
-    let vector = |(index, text): (usize, &Value)| {
-        let text = text.as_str().unwrap_or_default();
-        let first = text.bytes().next().unwrap_or_default();
-        json!({ "object": "embedding", "index": index, "embedding": [text.len(), first, 0.5] })
-    };
-    let data: Vec<_> = texts.iter().enumerate().rev().map(vector).collect();
-    let tokens: usize = texts.iter().filter_map(Value::as_str).map(str::len).sum();
-    let usage = json!({ "prompt_tokens": tokens, "total_tokens": tokens });
-    json!({ "object": "list", "model": body["model"], "data": data, "usage": usage })
-}
-
 fn openai_code(status: u16) -> Option<&'static str> {
     match status {
         401 => Some("invalid_api_key"),

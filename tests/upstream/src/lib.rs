@@ -27,6 +27,7 @@ mod http;
 mod plan;
 mod server;
 mod stream;
+mod vectors;
 mod writer;
 
 pub use fault::{Fault, UnknownFault};

@@ -22,6 +22,9 @@ pub struct Plan {
     /// Instead of `pieces`, in the formats of OpenAI and GLM: what stands in `choices`, one a chunk;
     /// the last one has the reason to end.
     pub choices: Vec<Value>,
+    /// Words that mean the same, for vectors: each has a number for every such list, which says how many
+    /// of its words the text has. Without any a vector says how long its text is and how it begins.
+    pub meanings: Vec<Vec<String>>,
     /// Milliseconds to the first piece.
     pub first_ms: u64,
     /// Milliseconds between pieces.
@@ -38,6 +41,7 @@ impl Default for Plan {
             pieces: pieces.map(str::to_owned).to_vec(),
             stamps: 0,
             choices: Vec::new(),
+            meanings: Vec::new(),
             first_ms: 0,
             every_ms: 0,
             times: None,
@@ -59,6 +63,12 @@ impl Plan {
     /// A plan that sends these choices as they are.
     pub fn choosing(choices: impl IntoIterator<Item = Value>) -> Self {
         Self { choices: choices.into_iter().collect(), ..Self::default() }
+    }
+
+    /// A plan whose vectors know which words mean the same.
+    pub fn meaning(words: &[&[&str]]) -> Self {
+        let owned = |words: &&[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        Self { meanings: words.iter().map(owned).collect(), ..Self::default() }
     }
 
     /// The pieces of the answer to the request of this number.
