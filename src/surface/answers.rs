@@ -63,6 +63,14 @@ impl Asking {
         }
     }
 
+    /// Whether its answers are checked.
+    pub(super) fn is_checked(&self) -> bool {
+        self.asked.first().is_some_and(|asked| match asked {
+            Asked::Provider(relay) => relay.checked_by.is_some(),
+            Asked::Persona(_) => true,
+        })
+    }
+
     fn begin(
         &self,
         choice: u32,
@@ -120,7 +128,7 @@ impl Answers {
     /// # Errors
     /// When it comes to nothing.
     pub(super) async fn whole(&mut self) -> Result<Answer, HttpError> {
-        let checked = self.asking.persona().map(|_| Checked::default());
+        let checked = self.asking.is_checked().then(Checked::default);
         let mut answer = Answer { checked, ..Answer::default() };
         loop {
             for event in self.next().await {
@@ -196,7 +204,7 @@ pub(super) struct Answer {
     pub(super) calls: Vec<ToolDelta>,
     pub(super) logprobs: Vec<TokenLogprob>,
     pub(super) reason: EndReason,
-    /// What the check says of a persona's answer.
+    /// What the check says of it, where it is checked.
     pub(super) checked: Option<Checked>,
 }
 

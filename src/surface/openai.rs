@@ -9,6 +9,7 @@
 //! body ─▶ CallBody ─▶ Call (checked) ─▶ Answers (one after the other) ─▶ whole │ stream ─▶ chunk
 //! ```
 
+mod beside;
 mod body;
 mod call;
 mod chunk;

@@ -29,6 +29,8 @@ pub struct Stages {
     full: bool,
     /// Text leaves as it comes.
     is_relay: bool,
+    /// It is checked beside that, which changes nothing of it.
+    is_annotated: bool,
 }
 
 impl Stages {
@@ -45,6 +47,7 @@ impl Stages {
             released: String::new(),
             full: false,
             is_relay: false,
+            is_annotated: false,
         }
     }
 
@@ -64,6 +67,13 @@ impl Stages {
     pub fn for_relay(verbatim: bool) -> Self {
         let think = (!verbatim).then(ThinkFilter::at_start);
         Self { think, is_relay: true, ..Self::new(None, &[]) }
+    }
+
+    /// The same for an answer that is passed on, whose sentences are checked beside it: they and their
+    /// verdicts come, too.
+    #[must_use]
+    pub fn annotated(self, check: Check) -> Self {
+        Self { check, is_annotated: true, ..self }
     }
 
     /// The same without the words that the persona does not say.
@@ -106,6 +116,9 @@ impl Stages {
         }
         if self.is_relay {
             self.pass_on(thought.answer, &mut events);
+            if self.is_annotated {
+                self.conclude(&mut events);
+            }
             return events;
         }
         let text = self.cut.push(&thought.answer) + &self.cut.finish();
@@ -119,12 +132,17 @@ impl Stages {
         if self.full {
             return events;
         }
+        self.conclude(&mut events);
+        events
+    }
+
+    /// Takes what is left of the last sentence.
+    fn conclude(&mut self, events: &mut Vec<TurnEvent>) {
         if let Some(draft) = self.segmenter.finish() {
-            self.release(draft, &mut events);
+            self.release(draft, events);
         }
         let rest = self.check.finish(Instant::now());
-        self.say(rest, &mut events);
-        events
+        self.say(rest, events);
     }
 
     /// What the check wants to have asked, after every piece, end and reply.
@@ -217,9 +235,14 @@ impl Stages {
     }
 
     fn pass_on(&mut self, text: String, events: &mut Vec<TurnEvent>) {
-        if !text.is_empty() {
-            self.released.push_str(&text);
-            events.push(TurnEvent::Delta(text));
+        if text.is_empty() {
+            return;
+        }
+        self.released.push_str(&text);
+        let beside = self.is_annotated.then(|| text.clone());
+        events.push(TurnEvent::Delta(text));
+        if let Some(text) = beside {
+            self.cut_to_sentences(vec![Marked::Text(text)], events);
         }
     }
 
@@ -278,6 +301,12 @@ impl Stages {
 
     /// Notes what leaves.
     fn say(&mut self, said: Vec<TurnEvent>, events: &mut Vec<TurnEvent>) {
+        if self.is_relay {
+            // The text itself has left already.
+            let beside = |event: &TurnEvent| !matches!(event, TurnEvent::Delta(_));
+            events.extend(said.into_iter().filter(beside));
+            return;
+        }
         for event in &said {
             if let TurnEvent::Delta(text) = event {
                 self.released.push_str(text);
@@ -308,99 +337,4 @@ fn reasoning(mark: Marked) -> Option<TurnEvent> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::turn::filter::Action;
-
-    fn released(mut stages: Stages, text: &str) -> String {
-        stages.push(text);
-        stages.finish();
-        stages.released().to_owned()
-    }
-
-    #[test]
-    fn only_a_model_thinks() {
-        let text = "[joy]I <think>really</think> like it.";
-        assert_eq!(released(Stages::new(None, &[]), text), "I like it.");
-        assert_eq!(released(Stages::for_speech(), text), "I <think>really</think> like it.");
-    }
-
-    fn words(action: Action) -> Words {
-        Words::new(["香菜\ndurian"], action).unwrap()
-    }
-
-    /// The sentences and how they are said, of an answer that comes letter by letter.
-    fn told(stages: Stages, text: &str) -> (Vec<(String, String)>, bool) {
-        let mut stages = stages;
-        let mut events: Vec<_> =
-            text.chars().flat_map(|letter| stages.push(&letter.to_string())).collect();
-        events.extend(stages.finish());
-        let sentences = events.into_iter().filter_map(|event| match event {
-            TurnEvent::Sentence(sentence) => Some((sentence.text, sentence.speech)),
-            _ => None,
-        });
-        let sentences: Vec<_> = sentences.collect();
-        let joined: String = sentences.iter().map(|(text, _)| text.as_str()).collect();
-        assert_eq!(joined, stages.released());
-        (sentences, stages.is_filtered())
-    }
-
-    #[test]
-    fn a_masked_word_is_neither_shown_nor_said() {
-        let stages = Stages::new(None, &[]).without(Some(&words(Action::Mask)));
-        let (sentences, filtered) = told(stages, "我爱吃香菜。A [joy]durian, too.");
-        let pairs: Vec<_> = sentences.iter().map(|(text, said)| (&text[..], &said[..])).collect();
-        assert_eq!(pairs, [("我爱吃**。", "我爱吃。"), ("A ******, too.", "A, too.")]);
-        assert!(!filtered);
-    }
-
-    #[test]
-    fn a_sentence_with_a_word_is_withheld_whole_and_the_ones_before_are_told() {
-        let stages = || Stages::new(None, &[]).without(Some(&words(Action::Withhold)));
-        let shown = |text: &str| {
-            let (sentences, filtered) = told(stages(), text);
-            (sentences.into_iter().map(|(text, _)| text).collect::<String>(), filtered)
-        };
-        let whole = |text: &str, filtered| (text.to_owned(), filtered);
-        assert_eq!(shown("你好，我在这里。我最爱吃香菜。再见。"), whole("你好，我在这里。", true));
-        assert_eq!(shown("你好，我在这里。香菜。再见。"), whole("你好，我在这里。", true));
-        assert_eq!(shown("你好，我在这里。香"), whole("你好，我在这里。香", false));
-        assert_eq!(shown("I am here. Have a durian"), whole("I am here. ", true));
-        assert_eq!(shown("Durian!"), whole("", true));
-    }
-
-    #[test]
-    fn reasoning_is_masked_as_it_streams() {
-        let mut stages = Stages::new(None, &[]).without(Some(&words(Action::Withhold)));
-        let mut events: Vec<_> = ["<think>吃香", "菜</think>好", "。"]
-            .into_iter()
-            .flat_map(|piece| stages.push(piece))
-            .collect();
-        events.extend(stages.think("香菜！".to_owned()));
-        events.extend(stages.finish());
-        let thought: String = events
-            .iter()
-            .filter_map(|event| match event {
-                TurnEvent::Reasoning(text) => Some(text.as_str()),
-                _ => None,
-            })
-            .collect();
-        assert_eq!(thought, "吃****！");
-        assert_eq!(stages.released(), "好。");
-    }
-
-    #[test]
-    fn what_is_passed_on_is_as_it_came() {
-        let text = "<think>hm</think>[joy]<think>**One.**</think>  Two, three.\n";
-        assert_eq!(
-            released(Stages::for_relay(false), text),
-            "[joy]<think>**One.**</think>  Two, three.\n"
-        );
-        assert_eq!(released(Stages::for_relay(true), text), text);
-        let mut stages = Stages::for_relay(false);
-        let delta = |text: &str| TurnEvent::Delta(text.to_owned());
-        assert_eq!(stages.push("One. T"), [delta("One. T")]);
-        assert_eq!(stages.push("wo"), [delta("wo")]);
-        assert_eq!(stages.finish(), []);
-    }
-}
+mod tests;

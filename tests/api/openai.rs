@@ -1,5 +1,6 @@
 //! `/v1/chat/completions`, `/v1/completions`, `/v1/embeddings` and `/v1/models`, as callers of `OpenAI`'s API use them.
 
+mod beside;
 mod completions;
 mod embeddings;
 mod inputs;

@@ -40,6 +40,24 @@ pub(super) struct ChatCall {
     top_logprobs: Option<u8>,
     /// Whose turn it is in a queue.
     user: Option<String>,
+    anima: Option<AnimaWish>,
+}
+
+/// What is asked of Anima itself.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AnimaWish {
+    /// Whether a provider's answer is checked, which changes nothing of it.
+    check: Option<AnimaCheck>,
+    /// What the answer is held against beside the messages; a persona may rest on it.
+    knowledge: Option<Vec<String>>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum AnimaCheck {
+    Annotate,
+    Off,
 }
 
 /// Parameters by which an answer is drawn.

@@ -12,6 +12,7 @@ use super::{
         parameters::Parameters,
     },
     HttpError,
+    beside::Beside,
     body::CallBody,
     format,
     messages::{self, WireMessage},
@@ -103,6 +104,7 @@ impl Call {
         let conversation = &house.conversation;
         let manner = Manner::read(conversation, parameters)?;
         let (tools, tool_choice) = tools::read(parameters)?;
+        let beside = Beside::read(parameters)?;
         let request = Request {
             output: format::read(parameters)?,
             logprobs: logprobs(parameters)?,
@@ -111,12 +113,15 @@ impl Call {
             tool_choice,
             ..Request::new(messages::input(subject)?, parameters.sampling()?, manner.lane.clone())
         };
-        let asked = match &manner.target {
+        let mut asked = match &manner.target {
             Target::Provider(provider) => {
                 Asked::Provider(Relay::new(manner.id.clone(), provider.clone(), Arc::new(request)))
             }
             Target::Persona(name) => manner.persona(conversation, name, request)?,
         };
+        if let Some(beside) = beside {
+            beside.apply(&mut asked)?;
+        }
         Ok(manner.call(vec![asked]))
     }
 }

@@ -90,6 +90,10 @@ fn read(house: &House, bytes: &Bytes) -> Result<Completion, HttpError> {
             put what follows into the prompt";
         return Err(HttpError::unsupported("suffix", message));
     }
+    if parameters.any("anima").is_some() {
+        let message = "texts are not checked: ask for the next message, by /v1/chat/completions";
+        return Err(HttpError::unsupported("anima", message));
+    }
     let logprobs = logprobs(parameters, echo)?;
     let request = Request {
         output: format::read(parameters)?,

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 use super::{super::parameters::Parameters, HttpError};
 
 /// What has a meaning here, beside what is [`HANDED_ON`] and what is [`REFUSED`].
-const KNOWN: [&str; 34] = [
+const KNOWN: [&str; 35] = [
+    "anima",
     "model",
     "stream",
     "stream_options",

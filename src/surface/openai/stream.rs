@@ -133,7 +133,7 @@ struct Telling<W> {
     silence: Patience,
     /// Tokens that wait for their text.
     logprobs: Vec<TokenLogprob>,
-    /// What the check says of a persona's answer.
+    /// What the check says of the answer, where it is checked.
     checked: Checked,
     ended: bool,
     /// Whether any of the answer was told.
@@ -190,7 +190,7 @@ impl<W: Writer> Telling<W> {
             TurnEvent::Finished(outcome) => {
                 let logprobs = mem::take(&mut self.logprobs);
                 let checked = mem::take(&mut self.checked);
-                let check = self.answers.asking.persona().map(|_| checked.report());
+                let check = self.answers.asking.is_checked().then(|| checked.report());
                 let end = End { reason: finish_reason(outcome.reason), check: check.as_ref() };
                 self.writer.finish(choice, end, &logprobs);
                 self.answers.add(outcome.usage);

@@ -6,17 +6,22 @@ use anima_provider::{Capabilities, Input, Request};
 use tracing::Instrument;
 
 use super::{
-    Conversation, Place, TurnStream, checking::Checking, errand::Errand, request::Prepared,
+    Conversation, Lineup, Place, TurnStream, checking::Checking, errand::Errand, request::Prepared,
     turn_span,
 };
 use crate::{
     history::SessionSettings,
     registry::Entry,
-    turn::{TurnError, TurnErrorCode, TurnId, prompt::Ingredients, stages::Stages},
+    turn::{
+        TurnError, TurnErrorCode, TurnId,
+        check::{Check, Grounds},
+        prompt::Ingredients,
+        stages::Stages,
+    },
 };
 
-/// A request that is passed through: no persona, no style, no memory, and an answer that is neither
-/// cut nor checked.
+/// A request that is passed through: no persona, no style, no memory, and an answer that is not cut. It is
+/// checked where the caller asks for that, which changes nothing of it.
 #[derive(Debug, Clone)]
 pub struct Relay {
     /// What it is called in logs and to its caller.
@@ -27,19 +32,26 @@ pub struct Relay {
     pub request: Arc<Request>,
     /// What is asked in its place of those who cannot take the request's input.
     pub otherwise: Option<Arc<Input>>,
+    /// What the answer is held against beside the messages; `None`: nothing is checked.
+    pub checked_by: Option<Arc<Vec<String>>>,
 }
 
 impl Relay {
     /// The same request for everybody.
     pub fn new(id: TurnId, provider: Option<String>, request: Arc<Request>) -> Self {
-        Self { id, provider, request, otherwise: None }
+        Self { id, provider, request, otherwise: None, checked_by: None }
     }
 
     /// The request as this provider gets it.
     ///
     /// # Errors
     /// When it cannot do something that is asked for; another one may.
-    pub(super) fn prepare(&self, entry: &Entry) -> Result<Prepared, TurnError> {
+    pub(super) fn prepare(
+        &self,
+        lineup: &Lineup,
+        entry: &Entry,
+        grounds: Option<&Arc<Grounds>>,
+    ) -> Result<Prepared, TurnError> {
         let capabilities = entry.provider.capabilities();
         let mut request = Request::clone(&self.request);
         if let Some(otherwise) =
@@ -53,7 +65,16 @@ impl Relay {
             return Err(TurnError::new(TurnErrorCode::Unsupported, message));
         }
         let stages = Stages::for_relay(capabilities.verbatim);
-        Ok(Prepared { request, stages, checking: Checking::none() })
+        let Some(grounds) = grounds else {
+            return Ok(Prepared { request, stages, checking: Checking::none() });
+        };
+        if capabilities.verbatim {
+            let stages = stages.annotated(Check::absent("as_given"));
+            return Ok(Prepared { request, stages, checking: Checking::none() });
+        }
+        let checking = Checking::new(lineup, entry, &request.lane, None);
+        let check = Check::new(Some(Arc::clone(grounds)), checking.help(), checking.patience());
+        Ok(Prepared { request, stages: stages.annotated(check), checking })
     }
 }
 

@@ -47,7 +47,14 @@ impl Lineup {
 
     /// What the answers are held against, gathered once a turn; `None` where nothing is checked.
     pub(super) fn grounds(&self, errand: &Errand) -> Result<Option<Arc<Grounds>>, TurnError> {
-        let Errand::Turn { job, known } = errand else { return Ok(None) };
+        let (job, known) = match errand {
+            Errand::Turn { job, known } => (job, known),
+            Errand::Relay(relay) => {
+                let knowledge = relay.checked_by.as_ref();
+                let of_call = |knowledge| evidence::of_call(&relay.request.input, knowledge);
+                return Ok(knowledge.map(|knowledge| Arc::new(of_call(knowledge))));
+            }
+        };
         let persona = self.persona(&job.turn, &job.settings)?;
         let checked = !persona.check.is_off();
         Ok(checked.then(|| Arc::new(evidence::grounds(persona, job, known.as_deref()))))
@@ -62,7 +69,7 @@ impl Lineup {
     ) -> Result<Prepared, TurnError> {
         let (job, known) = match errand {
             Errand::Turn { job, known } => (job, known.as_deref().unwrap_or_default()),
-            Errand::Relay(relay) => return relay.prepare(entry),
+            Errand::Relay(relay) => return relay.prepare(self, entry, grounds),
         };
         let persona = self.persona(&job.turn, &job.settings)?;
         let style = self.style(&job.turn, persona)?;

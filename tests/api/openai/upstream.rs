@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{PATH, choice, chunks, events, tools, whole, with};
 use crate::helpers::{TestApp, error, eventually};
 
-async fn behind(plan: Plan) -> (Upstream, TestApp) {
+pub(super) async fn behind(plan: Plan) -> (Upstream, TestApp) {
     let upstream = Upstream::start(plan).await.unwrap();
     let settings = json!({ "model": "far", "base_url": upstream.url("/v1"), "images": true });
     let settings = serde_json::from_value(settings).unwrap();
