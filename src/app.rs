@@ -23,6 +23,7 @@ use certificate::Certificate;
 
 use crate::{
     access::Gate,
+    avatars::livetalking::Drivers,
     history::{
         HistoryStore,
         embedded::{EmbeddedOptions, EmbeddedStore},
@@ -115,6 +116,7 @@ impl Application {
             settings.history.when_unavailable,
         );
         let stage = Stage::new(&settings)?;
+        let livetalking = settings.avatars.livetalking.as_ref().map(Drivers::new).transpose()?;
         let service = watch::Sender::new(Service::Open);
         let Doors { listeners, secure_listeners, certificate } = doors;
         let address = listeners[0].local_addr()?;
@@ -134,7 +136,7 @@ impl Application {
             admin,
             door,
         );
-        let house = Data::new(house.with_stage(stage));
+        let house = Data::new(house.with_stage(stage).with_livetalking(livetalking));
         let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let mut server = HttpServer::new(move || {
             App::new()

@@ -1,6 +1,7 @@
-//! What avatars need beside the words: sound that lasts as long as speech does, and servers that make
-//! it.
+//! What avatars need beside the words: sound that lasts as long as speech does, servers that make it, and
+//! those that speak no protocol of ours and are driven from here.
 
+pub mod livetalking;
 pub mod speech;
 pub mod wave;
 

@@ -32,7 +32,7 @@
 //! | [`history`] | what was said, kept |
 //! | [`surface`] | one thin adapter for each wire protocol |
 //! | [`pictures`] | fetches pictures that callers name by their address |
-//! | [`avatars`] | sound for avatars, and the servers that make it |
+//! | [`avatars`] | sound for avatars, the servers that make it, and avatars that are driven |
 //! | [`chat`] | the terminal client |
 //! | [`convert`] | the command that makes an old model folder loadable |
 //! | [`merge`] | the command that adds an adapter to a model |

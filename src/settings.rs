@@ -30,7 +30,9 @@ use serde::{Deserialize, Serialize};
 
 pub use access::{AccessSettings, KeySettings, LimitSettings, WhoReads};
 pub use asking::{AskSettings, BreakerSettings, RetrySettings};
-pub use avatars::{AvatarSettings, CharacterSettings, SpeechSettings, VtuberSettings};
+pub use avatars::{
+    AvatarSettings, CharacterSettings, LivetalkingSettings, SpeechSettings, VtuberSettings,
+};
 pub use check::{CheckSettings, SameEngine};
 pub use error::SettingsError;
 pub(crate) use error::{unknown_name, without_values};

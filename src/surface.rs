@@ -3,7 +3,7 @@
 //! | path | adapter |
 //! |---|---|
 //! | `GET /ws` | `socket`: the native WebSocket |
-//! | `/v1/sessions…` | `rest`: its REST twin |
+//! | `/v1/sessions…` | `rest`: its REST twin; `…/livetalking`: the avatar of a session |
 //! | `POST /v1/chat/completions`, `/v1/completions`, `/v1/embeddings`, `/v1/models` | `openai`: the calls of `OpenAI`'s API |
 //! | `POST /generate` | `generate`: the calls of vLLM's old server, and of a text generator |
 //! | `GET /v1/realtime` | `realtime`: `OpenAI`'s Realtime API, in text |
@@ -64,8 +64,8 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
 use crate::{
-    pictures::PictureFetcher, session::Directory, settings::ServerSettings,
-    turn::pipeline::Conversation,
+    avatars::livetalking::Drivers, pictures::PictureFetcher, session::Directory,
+    settings::ServerSettings, turn::pipeline::Conversation,
 };
 
 /// What the adapters share.
@@ -93,6 +93,8 @@ pub struct House {
     pictures: Arc<PictureFetcher>,
     /// What clients of Open-LLM-VTuber are shown.
     stage: Arc<Stage>,
+    /// The avatars at `LiveTalking`, where it is configured.
+    livetalking: Option<Arc<Drivers>>,
 }
 
 impl House {
@@ -121,6 +123,7 @@ impl House {
             linly,
             pictures,
             stage,
+            livetalking: None,
         }
     }
 
@@ -128,6 +131,12 @@ impl House {
     #[must_use]
     pub fn with_stage(self, stage: Stage) -> Self {
         Self { stage: Arc::new(stage), ..self }
+    }
+
+    /// The same with avatars at `LiveTalking`, where there are any.
+    #[must_use]
+    pub fn with_livetalking(self, drivers: Option<Drivers>) -> Self {
+        Self { livetalking: drivers.map(Arc::new), ..self }
     }
 }
 

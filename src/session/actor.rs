@@ -198,6 +198,7 @@ impl Actor {
 
     /// Forgets the exchanges, or the whole session; a running turn is interrupted first.
     async fn forget_exchanges(&mut self, whole: bool) -> Result<(), CommandError> {
+        self.log.cut();
         if let Some(current) = self.current.as_mut().filter(|current| current.is_running()) {
             let end = current.interrupt();
             self.keep(end).await;

@@ -39,6 +39,7 @@ pub enum Read {
 pub struct EventLog {
     state: Mutex<State>,
     head: watch::Sender<u64>,
+    cuts: watch::Sender<u64>,
     epoch: u64,
     keep_bytes: usize,
     keep_for: Duration,
@@ -64,6 +65,7 @@ impl EventLog {
         Self {
             state: Mutex::new(state),
             head: watch::Sender::new(epoch),
+            cuts: watch::Sender::new(epoch),
             epoch,
             keep_bytes,
             keep_for,
@@ -94,6 +96,24 @@ impl EventLog {
     /// Tells whenever an event was added; the value is that of [`EventLog::next`].
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.head.subscribe()
+    }
+
+    /// A place for somebody who says aloud what is said here, and acknowledges what was heard of it: as
+    /// long as there is one, only what was acknowledged counts as heard in the turns that begin. The
+    /// value rises when the person cuts in, on a turn that has finished, too: of what has a lower
+    /// number, nothing more is to be said.
+    pub fn voice(&self) -> watch::Receiver<u64> {
+        self.cuts.subscribe()
+    }
+
+    /// Whether somebody says aloud what is said here.
+    pub(super) fn has_voice(&self) -> bool {
+        self.cuts.receiver_count() > 0
+    }
+
+    /// The person cuts in on whatever is still being said.
+    pub(super) fn cut(&self) {
+        self.cuts.send_replace(self.next());
     }
 
     /// Whether a client that comes back can be told everything from `seq` on.

@@ -1,11 +1,15 @@
 //! `[avatars]`: the software of avatars that the service works with.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::SettingsError;
+use crate::turn::Emotion;
 
 /// `[avatars]`
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -14,6 +18,9 @@ pub struct AvatarSettings {
     /// The web client of Open-LLM-VTuber.
     #[serde(default)]
     pub vtuber: VtuberSettings,
+    /// A server of `LiveTalking`; without one, no session has an avatar there.
+    #[serde(default)]
+    pub livetalking: Option<LivetalkingSettings>,
 }
 
 /// `[avatars.vtuber]`
@@ -81,6 +88,76 @@ pub struct SpeechSettings {
     pub extra: Map<String, Value>,
 }
 
+/// `[avatars.livetalking]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LivetalkingSettings {
+    /// Where the server is.
+    pub url: String,
+    /// How long a call of it may take, in milliseconds, at least 1.
+    #[serde(default = "default_call")]
+    pub deadline_ms: u64,
+    /// How long an avatar may be out of reach before it is let go, in milliseconds, at least 1.
+    #[serde(default = "default_gone")]
+    pub gone_ms: u64,
+    /// Most sessions that have an avatar, at least 1.
+    #[serde(default = "default_sessions")]
+    pub max_sessions: usize,
+    /// What every sentence tells the server's speech, such as `ref_file`, the voice.
+    #[serde(default)]
+    pub tts: Map<String, Value>,
+    /// What the server's speech calls an emotion, by our name for it; it is told no other.
+    #[serde(default)]
+    pub emotions: BTreeMap<String, String>,
+}
+
+fn default_call() -> u64 {
+    3000
+}
+
+fn default_gone() -> u64 {
+    300_000
+}
+
+fn default_sessions() -> usize {
+    64
+}
+
+impl LivetalkingSettings {
+    /// What the server's speech calls the emotions.
+    ///
+    /// # Errors
+    /// When one of them is none.
+    pub fn emotions(&self) -> Result<HashMap<Emotion, String>, SettingsError> {
+        let named = |(name, theirs): (&String, &String)| {
+            let emotion = serde_json::from_value(Value::String(name.clone())).map_err(|_| {
+                let message = "is no emotion; there are neutral, joy, calm, sad, surprise, sorry, \
+                    curious, proud, anger and fear";
+                SettingsError::value(&format!("avatars.livetalking.emotions.{name}"), message)
+            })?;
+            Ok((emotion, theirs.clone()))
+        };
+        self.emotions.iter().map(named).collect()
+    }
+
+    fn validate(&self) -> Result<(), SettingsError> {
+        check_address("avatars.livetalking.url", &self.url)?;
+        if self.deadline_ms == 0 || self.gone_ms == 0 || self.max_sessions == 0 {
+            let message = "deadline_ms, gone_ms and max_sessions are at least 1";
+            return Err(SettingsError::value("avatars.livetalking", message));
+        }
+        self.emotions().map(drop)
+    }
+}
+
+/// Holds that an address is one of a server on HTTP.
+fn check_address(key: &str, address: &str) -> Result<(), SettingsError> {
+    if ["http://", "https://"].iter().any(|scheme| address.starts_with(scheme)) {
+        return Ok(());
+    }
+    Err(SettingsError::value(key, "begins with http:// or https://"))
+}
+
 fn default_deadline() -> u64 {
     8000
 }
@@ -102,12 +179,11 @@ impl AvatarSettings {
                 return Err(SettingsError::value(&key, message));
             }
         }
-        let Some(speech) = &self.vtuber.speech else { return Ok(()) };
-        let address = ["http://", "https://"];
-        if !address.iter().any(|scheme| speech.base_url.starts_with(scheme)) {
-            let message = "begins with http:// or https://";
-            return Err(SettingsError::value("avatars.vtuber.speech.base_url", message));
+        if let Some(livetalking) = &self.livetalking {
+            livetalking.validate()?;
         }
+        let Some(speech) = &self.vtuber.speech else { return Ok(()) };
+        check_address("avatars.vtuber.speech.base_url", &speech.base_url)?;
         if speech.deadline_ms == 0 || speech.max_concurrent == 0 {
             let message = "deadline_ms and max_concurrent are at least 1";
             return Err(SettingsError::value("avatars.vtuber.speech", message));

@@ -14,6 +14,7 @@ use actix_web::{
 use serde_json::{Value, json};
 
 use crate::{
+    avatars::livetalking::AttachError,
     history::HistoryError,
     session::CommandError,
     turn::{InvalidId, InvalidText, TurnError, TurnErrorCode, pipeline::come_back_ms},
@@ -238,6 +239,20 @@ impl From<HistoryError> for HttpError {
     }
 }
 
+impl From<AttachError> for HttpError {
+    fn from(error: AttachError) -> Self {
+        match error {
+            AttachError::NoAvatar => {
+                Self::parameter("sessionid", error.to_string()).with_code("avatar_not_found")
+            }
+            AttachError::Taken => {
+                Self::new(StatusCode::CONFLICT, "avatar_taken", error.to_string())
+            }
+            AttachError::Full => overloaded(&error.to_string()),
+        }
+    }
+}
+
 impl From<InvalidId> for HttpError {
     fn from(error: InvalidId) -> Self {
         Self::invalid("invalid_id", error.to_string())
@@ -258,6 +273,18 @@ impl From<InvalidText> for HttpError {
 pub(super) fn overloaded(message: &str) -> HttpError {
     HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message)
         .with_retry_after_ms(come_back_ms())
+}
+
+/// The session has no avatar at `LiveTalking`.
+pub(super) fn no_avatar() -> HttpError {
+    let message = "this session has no avatar at LiveTalking";
+    HttpError::new(StatusCode::NOT_FOUND, "avatar_not_found", message)
+}
+
+/// There is no `LiveTalking`.
+pub(super) fn no_livetalking() -> HttpError {
+    let message = "there is no LiveTalking here; see avatars.livetalking";
+    HttpError::new(StatusCode::NOT_FOUND, "livetalking_not_configured", message)
 }
 
 /// The client speaks another version of the WebSocket protocol.
@@ -295,6 +322,7 @@ pub(super) async fn method_not_allowed(request: HttpRequest) -> HttpResponse {
         path if path.ends_with("/turns") || path.ends_with("/interrupt") => &["POST"],
         path if path.ends_with("/history") => &["GET", "DELETE"],
         path if path.ends_with("/export") => &["GET"],
+        path if path.ends_with("/livetalking") => &["GET", "PUT", "DELETE"],
         path if path.starts_with("/v1/sessions/") => &["GET", "PATCH", "DELETE"],
         "/healthz" | "/readyz" => &["GET", "HEAD"],
         _ => &["GET"],

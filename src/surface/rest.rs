@@ -1,5 +1,6 @@
 //! `/v1/sessions`: sessions over HTTP, the twin of the native WebSocket.
 
+pub(super) mod livetalking;
 mod telling;
 
 use actix_web::{
@@ -56,7 +57,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         )
         .service(super::resource("/v1/sessions/{session}/export", web::get().to(export)))
         .service(super::resource("/v1/sessions/{session}/turns", web::post().to(take_turn)))
-        .service(super::resource("/v1/sessions/{session}/interrupt", web::post().to(interrupt)));
+        .service(super::resource("/v1/sessions/{session}/interrupt", web::post().to(interrupt)))
+        .configure(livetalking::routes);
 }
 
 #[derive(Deserialize)]
@@ -176,6 +178,7 @@ async fn delete(
     id: web::Path<String>,
 ) -> Result<HttpResponse, HttpError> {
     let session = known(&house, &caller, &id).await?;
+    livetalking::forget(&house, session.id()).await;
     house.directory.delete(session).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -46,6 +46,27 @@ async fn guarded(limits: LimitSettings, change: impl FnOnce(&mut Settings)) -> G
     Guarded { app, model, _keys: keys }
 }
 
+/// A service with a key of each of the tenants `museum` and `bank`.
+pub(crate) struct Tenants(Guarded);
+
+pub(crate) async fn guarded_by_tenants(change: impl FnOnce(&mut Settings)) -> Tenants {
+    Tenants(guarded(LimitSettings::default(), change).await)
+}
+
+impl Tenants {
+    fn key(tenant: &str) -> &'static str {
+        if tenant == "museum" { KIOSK } else { BANK }
+    }
+
+    pub(crate) fn request(&self, tenant: &str, method: Method, path: &str) -> RequestBuilder {
+        self.0.request(Self::key(tenant), method, path)
+    }
+
+    pub(crate) async fn session(&self, tenant: &str) -> String {
+        self.0.session(Self::key(tenant)).await
+    }
+}
+
 impl Guarded {
     fn request(&self, key: &str, method: Method, path: &str) -> RequestBuilder {
         self.app.request(method, path).bearer_auth(key)

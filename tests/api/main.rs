@@ -30,6 +30,7 @@ mod json_socket;
 mod knowledge;
 mod limits;
 mod linly;
+mod livetalking;
 mod needs_redis;
 mod openai;
 mod operations;

@@ -38,6 +38,8 @@ impl Actor {
         if let Some(heard) = heard {
             current.ledger.tell(heard);
         }
+        // It may have finished long ago and still be spoken.
+        self.log.cut();
         let told = Told { turn: current.turn.clone(), text: current.ledger.heard_text() };
         if current.is_running() {
             let end = current.interrupt();

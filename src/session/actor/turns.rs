@@ -168,6 +168,7 @@ impl Actor {
         fence: Option<Fence>,
     ) -> Submitted {
         let Incoming { turn, heard, place, span } = incoming;
+        self.log.cut();
         if let Some(before) = self.current.take() {
             let (id, end) = (before.turn.clone(), before.end_before_next(heard.as_deref()));
             // It leaves its place in the provider's queue before the new turn asks for one.
@@ -181,7 +182,7 @@ impl Actor {
             task: turn.task.clone(),
             options: options.to_owned(),
             fence,
-            playback: self.playback,
+            playback: if self.log.has_voice() { Playback::Acknowledged } else { self.playback },
             accepted,
         };
         let id = turn.id.clone();

@@ -21,7 +21,10 @@ use crate::{
     reload::Report,
     surface::{
         request::TurnFields,
-        rest::{Changes, InterruptCall, Manner, WholeTurn},
+        rest::{
+            Changes, InterruptCall, Manner, WholeTurn,
+            livetalking::{AvatarCall, AvatarShape},
+        },
     },
 };
 
@@ -238,6 +241,15 @@ fn avatars(schemas: &mut Schemas) -> Vec<Operation> {
         of("get", "/client-ws", "Opens the WebSocket of Open-LLM-VTuber's web client")
             .gives_nothing("101"),
     ];
+    let avatar = "/v1/sessions/{session}/livetalking";
+    operations.extend([
+        of("get", avatar, "Shows the avatar at LiveTalking that speaks for a session")
+            .gives("200", schemas.of::<AvatarShape>()),
+        of("put", avatar, "Lets an avatar at LiveTalking speak for it")
+            .takes(schemas.of::<AvatarCall>())
+            .gives("200", schemas.of::<AvatarShape>()),
+        of("delete", avatar, "Lets it go").gives_nothing("204"),
+    ]);
     for (path, summary) in [
         ("/live2d-models/{file}", "A file of a Live2D model"),
         ("/bg/{file}", "A background"),

@@ -16,7 +16,7 @@ a{color:#0b57d0}nav a{margin-right:1rem}\
 details,h2{border-color:#3a3a3e}a{color:#8ab4f8}}";
 
 /// The methods of a path, in the order in which they are shown.
-const METHODS: [&str; 6] = ["get", "post", "patch", "delete", "head", "options"];
+const METHODS: [&str; 7] = ["get", "post", "put", "patch", "delete", "head", "options"];
 
 /// The page.
 pub(super) fn page(openapi: &Value, asyncapi: &Value) -> String {
