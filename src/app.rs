@@ -1,6 +1,7 @@
 //! The service as a whole: it binds, wires, serves and drains.
 
 mod certificate;
+mod fay;
 
 use std::{
     fs,
@@ -20,6 +21,7 @@ use tokio::sync::watch;
 use tracing::info;
 
 use certificate::Certificate;
+use fay::Fay;
 
 use crate::{
     access::Gate,
@@ -58,6 +60,7 @@ pub struct Application {
     secure: Vec<SocketAddr>,
     certificate: Option<Certificate>,
     server: Server,
+    fay: Option<Fay>,
     directory: Directory,
     service: watch::Sender<Service>,
     patience: Duration,
@@ -118,7 +121,7 @@ impl Application {
         let stage = Stage::new(&settings)?;
         let livetalking = settings.avatars.livetalking.as_ref().map(Drivers::new).transpose()?;
         let service = watch::Sender::new(Service::Open);
-        let Doors { listeners, secure_listeners, certificate } = doors;
+        let Doors { listeners, secure_listeners, certificate, fay } = doors;
         let address = listeners[0].local_addr()?;
         let secure =
             secure_listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
@@ -136,7 +139,10 @@ impl Application {
             admin,
             door,
         );
-        let house = Data::new(house.with_stage(stage).with_livetalking(livetalking));
+        let house = house.with_stage(stage).with_livetalking(livetalking);
+        let serve = |listener| Fay::serve(listener, &house, &connections, acceptable);
+        let fay = fay.map(serve).transpose()?;
+        let house = Data::new(house);
         let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let mut server = HttpServer::new(move || {
             App::new()
@@ -177,6 +183,7 @@ impl Application {
             secure,
             certificate,
             server,
+            fay,
             directory,
             service,
             patience,
@@ -196,6 +203,11 @@ impl Application {
         &self.secure
     }
 
+    /// Where it listens for avatars of Fay.
+    pub fn fay_address(&self) -> Option<SocketAddr> {
+        self.fay.as_ref().map(|fay| fay.address)
+    }
+
     /// Serves until `stop` comes, then ends without losing anything: clients are told, running
     /// turns go on for a while, and what they leave behind is in the store.
     ///
@@ -205,6 +217,8 @@ impl Application {
         quotas::begin(&self.gate, self.directory.store()).await;
         let handle = self.server.handle();
         let mut server = tokio::spawn(self.server);
+        let fay = self.fay.map(|fay| (fay.server.handle(), tokio::spawn(fay.server)));
+        let (fay, fay_server) = fay.unzip();
         tokio::select! {
             ended = &mut server => return ended?,
             () = stop => {}
@@ -219,6 +233,10 @@ impl Application {
         quotas::settle(&self.gate, self.directory.store()).await;
         self.service.send_replace(Service::Ended);
         handle.stop(true).await;
+        if let (Some(handle), Some(server)) = (fay, fay_server) {
+            handle.stop(true).await;
+            server.await??;
+        }
         server.await?
     }
 }
@@ -246,6 +264,8 @@ struct Doors {
     /// Those that speak TLS; none without a certificate.
     secure_listeners: Vec<TcpListener>,
     certificate: Option<Certificate>,
+    /// The one for avatars of Fay.
+    fay: Option<TcpListener>,
 }
 
 impl Doors {
@@ -266,6 +286,7 @@ impl Doors {
                 .flat_map(|tls| &tls.listen)
                 .map(bind)
                 .collect::<anyhow::Result<_>>()?,
+            fay: settings.avatars.fay.iter().map(|fay| bind(&fay.listen)).next().transpose()?,
         })
     }
 }

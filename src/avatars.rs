@@ -10,7 +10,7 @@ use std::time::Duration;
 use wave::Wave;
 
 /// Longest silence that is made for one sentence.
-const LONGEST: Duration = Duration::from_secs(30);
+pub const LONGEST: Duration = Duration::from_secs(30);
 
 /// How long it takes to say a text aloud, about: somewhat more than four Chinese characters or fifteen
 /// letters in a second, and a breath.

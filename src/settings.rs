@@ -31,7 +31,8 @@ use serde::{Deserialize, Serialize};
 pub use access::{AccessSettings, KeySettings, LimitSettings, WhoReads};
 pub use asking::{AskSettings, BreakerSettings, RetrySettings};
 pub use avatars::{
-    AvatarSettings, CharacterSettings, LivetalkingSettings, SpeechSettings, VtuberSettings,
+    AvatarSettings, CharacterSettings, FaySettings, LivetalkingSettings, SpeechSettings,
+    VtuberSettings,
 };
 pub use check::{CheckSettings, SameEngine};
 pub use error::SettingsError;
@@ -255,7 +256,8 @@ impl Settings {
     fn validate(&self) -> Result<(), SettingsError> {
         let refuse =
             |key: &str, message: String| Err(SettingsError::Value { key: key.to_owned(), message });
-        for (key, host) in self.server.hosts() {
+        let fay = self.avatars.fay.iter().map(|fay| ("avatars.fay.listen", fay.listen.ip()));
+        for (key, host) in self.server.hosts().chain(fay) {
             if !host.is_loopback() && !self.server.open && !self.asks_for_keys() {
                 let way_out = "can be reached from elsewhere, and callers need no key; add [keys.NAME], or set \
                                server.open = true to allow that";

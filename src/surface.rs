@@ -8,6 +8,7 @@
 //! | `POST /generate` | `generate`: the calls of vLLM's old server, and of a text generator |
 //! | `GET /v1/realtime` | `realtime`: `OpenAI`'s Realtime API, in text |
 //! | `GET /client-ws` | `vtuber`: the web client of Open-LLM-VTuber |
+//! | `GET /` and others, on a listener of its own | `fay`: avatars of Fay |
 //! | `/live2d-models/…` `/bg/…` `/avatars/…` `/vtuber/…` | `files`: what that client loads |
 //! | `POST /`, `/llm_response/`, `/llm_change_model/` | `linly`: the calls of Linly-Talker |
 //! | `GET /`, `/static/…` | `front`: the page |
@@ -27,6 +28,7 @@ pub mod connection;
 mod cors;
 mod documents;
 mod error;
+pub mod fay;
 mod files;
 mod frame_guard;
 mod frames;
@@ -51,9 +53,12 @@ pub use access::Door;
 pub use admin::Admin;
 pub use vtuber::Stage;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use actix_web::{
@@ -125,6 +130,16 @@ impl House {
             stage,
             livetalking: None,
         }
+    }
+
+    /// The same for a listener at another address, where nothing is open to everybody.
+    #[must_use]
+    pub fn at(&self, address: SocketAddr) -> Self {
+        let mut house = self.clone();
+        (house.server.host, house.server.port) = (address.ip(), address.port());
+        (house.server.listen, house.server.tls) = (Vec::new(), None);
+        house.door = house.door.with_nothing_open();
+        house
     }
 
     /// The same with something to show.

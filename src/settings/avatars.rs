@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    net::SocketAddr,
     path::PathBuf,
 };
 
@@ -21,6 +22,17 @@ pub struct AvatarSettings {
     /// A server of `LiveTalking`; without one, no session has an avatar there.
     #[serde(default)]
     pub livetalking: Option<LivetalkingSettings>,
+    /// A listener for avatars of Fay; without one there is none.
+    #[serde(default)]
+    pub fay: Option<FaySettings>,
+}
+
+/// `[avatars.fay]`
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaySettings {
+    /// The address to bind; Fay's own has the port 10002.
+    pub listen: SocketAddr,
 }
 
 /// `[avatars.vtuber]`

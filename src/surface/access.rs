@@ -40,13 +40,20 @@ pub struct Door {
     gate: Arc<Gate>,
     metrics: WhoReads,
     address_header: Option<String>,
+    /// Whether some paths are open to everybody.
+    opens: bool,
 }
 
 impl Door {
     /// A door that lets in whom the gate knows.
     pub fn new(gate: Arc<Gate>, settings: &AccessSettings) -> Self {
         let address_header = settings.address_header.clone();
-        Self { gate, metrics: settings.metrics, address_header }
+        Self { gate, metrics: settings.metrics, address_header, opens: true }
+    }
+
+    /// The same with no path that is open to everybody.
+    pub(super) fn with_nothing_open(self) -> Self {
+        Self { opens: false, ..self }
     }
 
     /// Whose request it is.
@@ -86,6 +93,9 @@ impl Door {
         if request.method() == Method::OPTIONS {
             // What a browser asks before it sends anything; it sends no key then.
             return true;
+        }
+        if !self.opens {
+            return false;
         }
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         match path {

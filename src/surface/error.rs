@@ -318,7 +318,11 @@ pub(super) async fn method_not_allowed(request: HttpRequest) -> HttpResponse {
             &["POST"]
         }
         "/generate" => &["OPTIONS", "POST"],
-        "/v1/chat/completions" | "/v1/completions" | "/v1/embeddings" => &["POST"],
+        "/v1/chat/completions"
+        | "/v1/completions"
+        | "/v1/embeddings"
+        | "/api/send"
+        | "/to-stop-talking" => &["POST"],
         path if path.ends_with("/turns") || path.ends_with("/interrupt") => &["POST"],
         path if path.ends_with("/history") => &["GET", "DELETE"],
         path if path.ends_with("/export") => &["GET"],

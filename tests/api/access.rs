@@ -54,16 +54,21 @@ pub(crate) async fn guarded_by_tenants(change: impl FnOnce(&mut Settings)) -> Te
 }
 
 impl Tenants {
-    fn key(tenant: &str) -> &'static str {
+    pub(crate) fn app(&self) -> &TestApp {
+        &self.0.app
+    }
+
+    #[expect(clippy::unused_self, reason = "only such a service has these keys")]
+    pub(crate) fn key(&self, tenant: &str) -> &'static str {
         if tenant == "museum" { KIOSK } else { BANK }
     }
 
     pub(crate) fn request(&self, tenant: &str, method: Method, path: &str) -> RequestBuilder {
-        self.0.request(Self::key(tenant), method, path)
+        self.0.request(self.key(tenant), method, path)
     }
 
     pub(crate) async fn session(&self, tenant: &str) -> String {
-        self.0.session(Self::key(tenant)).await
+        self.0.session(self.key(tenant)).await
     }
 }
 

@@ -39,6 +39,8 @@ pub(crate) struct TestApp {
     pub(crate) address: SocketAddr,
     /// Where it listens for TLS.
     pub(crate) secure: Vec<SocketAddr>,
+    /// Where it listens for avatars of Fay.
+    pub(crate) fay: Option<SocketAddr>,
     folder: Arc<TempDir>,
     stop: oneshot::Sender<()>,
     running: JoinHandle<io::Result<()>>,
@@ -101,6 +103,7 @@ impl TestApp {
     pub(crate) fn run(application: Application, folder: Arc<TempDir>) -> Self {
         let address = application.address();
         let secure = application.secure_addresses().to_vec();
+        let fay = application.fay_address();
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async {
             if stopped.await.is_err() {
@@ -109,7 +112,7 @@ impl TestApp {
             }
         };
         let running = tokio::spawn(application.run_until_stopped(stopped));
-        Self { address, secure, folder, stop, running }
+        Self { address, secure, fay, folder, stop, running }
     }
 
     /// A request to the service.

@@ -1,5 +1,7 @@
 //! A client of any protocol that speaks JSON over a WebSocket.
 
+use std::net::SocketAddr;
+
 use futures::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio::{net::TcpStream, time::timeout};
@@ -40,7 +42,16 @@ impl JsonSocket {
         path: &str,
         headers: &[(&'static str, &str)],
     ) -> Result<Self, Refused> {
-        let mut request = format!("ws://{}{path}", app.address).into_client_request().unwrap();
+        Self::try_open_at(app.address, path, headers).await
+    }
+
+    /// The same at an address.
+    pub(crate) async fn try_open_at(
+        address: SocketAddr,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, Refused> {
+        let mut request = format!("ws://{address}{path}").into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().append(*name, value.parse().unwrap());
         }

@@ -20,6 +20,7 @@ mod documents;
 mod fallback;
 mod fault_table;
 mod faults;
+mod fay;
 mod filter;
 mod front;
 mod generate;

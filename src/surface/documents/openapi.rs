@@ -37,6 +37,10 @@ const ADMIN: &str = "Administration";
 const DOCUMENTS: &str = "Documents";
 const PAGE: &str = "Page";
 const AVATARS: &str = "Avatars";
+const FAY: &str = "Fay";
+
+/// Where Fay itself is, and avatars of it look for it.
+const FAY_SERVER: &str = "http://127.0.0.1:10002";
 
 const EVENTS: &str = "text/event-stream";
 
@@ -259,7 +263,26 @@ fn avatars(schemas: &mut Schemas) -> Vec<Operation> {
         operations.push(of("get", path, summary).gives_as("200", "*/*", text()));
         operations.push(of("head", path, summary).gives_nothing("200"));
     }
+    operations.extend(fay());
     operations.into_iter().map(|operation| operation.fails(failure.clone())).collect()
+}
+
+/// What is on the listener for avatars of Fay alone; its socket is at `/`.
+fn fay() -> Vec<Operation> {
+    let of =
+        |method, path, summary| Operation::new(method, path, FAY, summary).elsewhere(FAY_SERVER);
+    vec![
+        of("post", "/api/send", "Says something, as a form whose field data holds the JSON")
+            .gives("200", json!({ "type": "object" })),
+        of("post", "/to-stop-talking", "Cuts in on an answer")
+            .may_take(json!({ "type": "object", "properties": { "username": text() } }))
+            .gives("200", json!({ "type": "object" })),
+        of("get", "/audio/{milliseconds}.wav", "A silence as long as a sentence").gives_as(
+            "200",
+            "audio/wav",
+            text(),
+        ),
+    ]
 }
 
 fn page(schemas: &mut Schemas) -> Vec<Operation> {

@@ -11,6 +11,7 @@ pub(super) struct Operation {
     query: Vec<(&'static str, Value)>,
     body: Option<(Value, bool)>,
     answers: Map<String, Value>,
+    server: Option<&'static str>,
 }
 
 impl Operation {
@@ -22,7 +23,12 @@ impl Operation {
         summary: &'static str,
     ) -> Self {
         let (query, body, answers) = (Vec::new(), None, Map::new());
-        Self { method, path, group, summary, query, body, answers }
+        Self { method, path, group, summary, query, body, answers, server: None }
+    }
+
+    /// It is not where this document is, but for example there.
+    pub(super) fn elsewhere(self, server: &'static str) -> Self {
+        Self { server: Some(server), ..self }
     }
 
     /// The path and the method.
@@ -105,6 +111,9 @@ impl Operation {
             "summary": self.summary,
             "responses": self.answers,
         });
+        if let Some(server) = self.server {
+            operation["servers"] = json!([{ "url": server }]);
+        }
         if !parameters.is_empty() {
             operation["parameters"] = json!(parameters);
         }
