@@ -86,6 +86,11 @@ fn text() -> Value {
     json!({ "type": "string" })
 }
 
+/// A stream of events. It has no type: some readers hold the whole body to one, others each event.
+fn events() -> Value {
+    json!({ "description": "server-sent events" })
+}
+
 fn count(least: u32) -> Value {
     json!({ "type": "integer", "minimum": least })
 }
@@ -122,7 +127,7 @@ fn sessions(schemas: &mut Schemas) -> Vec<Operation> {
         of("post", "/v1/sessions/{session}/turns", "Answers, or speaks")
             .takes(turn)
             .gives("200", whole)
-            .gives_as("200", EVENTS, text()),
+            .gives_as("200", EVENTS, events()),
         of("post", "/v1/sessions/{session}/interrupt", "Cuts in")
             .may_take(schemas.of::<InterruptCall>())
             .gives("200", schemas.of::<Interrupted>()),
@@ -138,11 +143,11 @@ fn openai(schemas: &mut Schemas) -> Vec<Operation> {
         of("post", "/v1/chat/completions", "Answers a conversation")
             .takes(schemas.of::<ChatCall>())
             .gives("200", schemas.of::<ChatCompletion>())
-            .gives_as("200", EVENTS, text()),
+            .gives_as("200", EVENTS, events()),
         of("post", "/v1/completions", "Goes on with texts")
             .takes(schemas.of::<CompletionCall>())
             .gives("200", schemas.of::<Completion>())
-            .gives_as("200", EVENTS, text()),
+            .gives_as("200", EVENTS, events()),
         of("post", "/v1/embeddings", "Makes vectors of texts")
             .takes(schemas.of::<EmbeddingCall>())
             .gives("200", schemas.of::<EmbeddingList>()),
