@@ -1,5 +1,5 @@
 # Everything that is done with Anima. `make run` needs a Rust toolchain and a C compiler, nothing else.
-.PHONY: run chat build page test test-browser test-clients test-autobahn quick faults lint lint-page doc bench bench-gateway needs needs-redis help
+.PHONY: run chat build page test test-browser test-clients test-autobahn quick test-faults lint lint-page doc bench bench-gateway needs needs-redis help
 
 CARGO ?= cargo
 # Where cargo puts what it builds.
@@ -19,6 +19,8 @@ BROWSER_NEEDS := tests/browser/needs.sh
 CLIENTS := $(TARGET)/clients
 CLIENTS_LIST := tests/clients/requirements.txt
 CLIENTS_NEEDS := tests/clients/needs.sh
+# What `make test-faults` has measured, a line for each row of its table.
+FAULTS_TABLE := $(TARGET)/faults.txt
 # Thousands of sockets are thousands of files.
 MORE_FILES = ulimit -n $$(ulimit -Hn)
 
@@ -60,9 +62,14 @@ node_modules: package-lock.json
 quick: ## Run the tests that need no engine and no Redis.
 	$(CARGO) test --locked $(QUICK) -- --skip needs_redis
 
-faults: needs-redis ## Kill, cut off and end a running service a thousand turns long, break its providers, and print what was counted.
-	ANIMA_FAULTS=full $(CARGO) test --locked --no-default-features --test faults -- --nocapture --test-threads=1
-	ANIMA_FAULTS=full $(CARGO) test --locked --no-default-features --test api -- fault_table check_faults --nocapture --test-threads=1
+test-faults: needs-redis ## Kill, cut off, overload, reload and end a running service, break its store and its providers, and print what was promised and counted.
+	@rm -f $(FAULTS_TABLE); failed=; \
+	run() { ANIMA_FAULTS=full ANIMA_FAULTS_TABLE=$(abspath $(FAULTS_TABLE)) \
+		$(CARGO) test --locked $(QUICK) "$$@" --nocapture --test-threads=1 || failed=yes; }; \
+	run --test faults --; \
+	run --test hostile -- crowd memory silence; \
+	run --test api -- fault_table check_faults secrets; \
+	echo; tests/verdict/table.sh $(FAULTS_TABLE) && test -z "$$failed"
 
 lint: ## Check form, lints and documentation.
 	$(CARGO) fmt --all --check

@@ -1,7 +1,7 @@
 //! The table of faults of the check: everything that somebody who helps to check does wrong, under every
 //! policy, and what a listener gets all the same.
 //!
-//! One turn of each with every `cargo test`; three hundred, and the table, with `make faults`.
+//! One turn of each with every `cargo test`; three hundred, and the table, with `make test-faults`.
 
 use std::{
     env,

@@ -1,7 +1,7 @@
 //! The table of faults: everything that a server does wrong, many times over, and what came out at
 //! our end of it.
 //!
-//! A few runs of each with every `cargo test`; fifty, and the table, with `make faults`.
+//! A few runs of each with every `cargo test`; fifty, and the table, with `make test-faults`.
 
 use std::{
     env,
@@ -19,6 +19,7 @@ use crate::{
     helpers::{PATIENCE, TestApp, once_each},
     providers::{ANSWER, SENTENCES, answering},
     remote::{PIECES, plan, remote},
+    row::Row,
 };
 
 /// What a server does before it has said a sentence.
@@ -155,6 +156,7 @@ fn report(line: &str) {
 
 #[tokio::test]
 async fn every_fault_before_the_first_sentence_is_answered_by_one_other_provider() {
+    let row = Row::of(7, "servers that fail before the first sentence");
     report("\nfault before the first sentence | turns | answered whole by the other | asked each");
     for fault in BEFORE {
         let upstream = Upstream::start(plan(fault)).await.unwrap();
@@ -174,6 +176,12 @@ async fn every_fault_before_the_first_sentence_is_answered_by_one_other_provider
         report(&format!("{fault} | {0} | {0} | once", heard.len()));
     }
     nobody_at_the_address().await;
+    let (kinds, turns) = (BEFORE.len() + 1, (BEFORE.len() + 1) * runs());
+    row.turns(turns, 0).tell(
+        format!("{kinds} faults, {turns} turns"),
+        format!("{turns} answered whole by one other provider"),
+        true,
+    );
 }
 
 async fn nobody_at_the_address() {
@@ -191,6 +199,8 @@ async fn nobody_at_the_address() {
 
 #[tokio::test]
 async fn every_fault_after_the_first_sentence_is_told_soon_and_nobody_else_goes_on() {
+    let row = Row::of(8, "servers that fail after the first sentence");
+    let mut slowest_of_all = Duration::ZERO;
     report("\nfault after the first sentence | turns | failed unspliced | slowest notice");
     for fault in AFTER {
         let upstream = Upstream::start(plan(fault)).await.unwrap();
@@ -205,12 +215,20 @@ async fn every_fault_after_the_first_sentence_is_told_soon_and_nobody_else_goes_
             slowest = slowest.max(turn.silence());
         }
         assert!(good.requests().is_empty(), "{fault}: two models were spliced");
+        slowest_of_all =
+            slowest_of_all.max(if fault == "stall-4" { Duration::ZERO } else { slowest });
         let patience = if fault == "stall-4" { SILENCE } else { Duration::ZERO };
         // A machine that builds something else at the same time is no measure.
         let limit = if is_full() { SOON } else { PATIENCE };
         assert!(slowest <= patience + limit, "{fault}: told after {slowest:?}");
         report(&format!("{fault} | {0} | {0} | {1} ms", heard.len(), slowest.as_millis()));
     }
+    let turns = AFTER.len() * runs();
+    row.turns(turns, 0).tell(
+        format!("{} faults, {turns} turns", AFTER.len()),
+        format!("0 spliced, told within {} ms, stalls aside", slowest_of_all.as_millis()),
+        true,
+    );
 }
 
 /// With the breaker as it is shipped a server that fails again and again costs listeners nothing.

@@ -44,6 +44,8 @@ mod reload;
 mod remote;
 mod rest;
 mod resume;
+#[path = "../verdict/row.rs"]
+mod row;
 mod secrets;
 mod shutdown;
 mod socket;

@@ -8,6 +8,7 @@ mod sharing;
 mod without;
 
 #[path = "../redis/server.rs"]
+#[expect(dead_code, reason = "other tests do more with a server than these")]
 mod server;
 
 use anima::settings::{Settings, StoreKind};

@@ -1,4 +1,4 @@
-//! Thirty secrets in every place that takes one, turns that fail in every way, a log of everything:
+//! Secrets in every place that takes one, turns that fail in every way, a log of everything:
 //! and none of them is seen anywhere.
 
 use std::{
@@ -9,7 +9,7 @@ use std::{
 };
 
 use anima_upstream::{Plan, Upstream};
-use reqwest::Client;
+use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
@@ -18,7 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::helpers::PATIENCE;
+use crate::{helpers::PATIENCE, row::Row};
 
 /// The kinds, and where each finds its server on the stand-in.
 const SERVERS: [(&str, &str, &str); 6] = [
@@ -97,6 +97,41 @@ impl Canaries {
         name
     }
 
+    /// Secrets in every other place than providers and the store: keys of callers, of operators, of
+    /// the certificate and of a server that speaks, and in the address of a collector.
+    fn others(&mut self, upstream: &Upstream) {
+        let (admin, caller) = (self.file(), self.variable());
+        let (speech, header) = (self.variable(), self.secret());
+        let (base, password) = (upstream.url("/v1"), self.secret());
+        let tls = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/api/tls");
+        let (certificate, key) = (tls.join("one.pem"), tls.join("one.key.pem"));
+        // The key as it lies in its file, without its first and last line, which are no secret.
+        let pem = fs::read_to_string(&key).unwrap();
+        self.secrets.extend(pem.lines().filter(|line| !line.starts_with("--")).map(str::to_owned));
+        let collector = format!("http://me:{password}@{}", upstream.address());
+        write!(
+            self.profile,
+            "[server]\nadmin_key_file = {admin:?}\n\
+             tls = {{ listen = [\"127.0.0.1:0\"], certificate_file = \"{}\", key_file = \"{}\" }}\n\
+             [access]\nanonymous = true\n[keys.kiosk]\nkey_env = {caller:?}\n\
+             [avatars.vtuber.speech]\nbase_url = {base:?}\nmodel = \"tts\"\nvoice = \"one\"\n\
+             api_key_env = {speech:?}\nextra = {{ token = {header:?} }}\n",
+            certificate.display(),
+            key.display()
+        )
+        .unwrap();
+        self.variables.push(("ANIMA__TELEMETRY__OTLP_ENDPOINT".to_owned(), collector));
+    }
+
+    /// The secret in a file or a variable that the profile names under this key.
+    fn secret_of(&self, key: &str) -> String {
+        let line = self.profile.lines().find_map(|line| line.strip_prefix(&format!("{key} = ")));
+        let name = line.unwrap().trim_matches('"');
+        let variable = self.variables.iter().find(|(known, _)| known == name);
+        let file = || fs::read_to_string(self.folder.path().join(name)).unwrap();
+        variable.map_or_else(file, |(_, secret)| secret.clone())
+    }
+
     fn command(&self, name: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_anima"));
         command.arg(name).arg("--config").arg(self.folder.path().join("config"));
@@ -156,7 +191,8 @@ fn text(output: Output) -> String {
 }
 
 #[tokio::test]
-async fn thirty_secrets_are_in_no_log_no_answer_and_nothing_that_operators_are_shown() {
+async fn no_secret_is_in_any_log_any_answer_or_anything_that_operators_are_shown() {
+    let row = Row::of(24, "secrets in every place that takes one, at level trace");
     let upstream = Upstream::start(Plan::default()).await.unwrap();
     let mut canaries = Canaries::new();
     let redis = canaries.secret();
@@ -169,6 +205,7 @@ async fn thirty_secrets_are_in_no_log_no_answer_and_nothing_that_operators_are_s
          breaker = { failures = 0, unauthorized_ms = 0 }\n",
     );
     let names: Vec<_> = (0..SERVERS.len()).map(|at| canaries.provider(at, &upstream)).collect();
+    canaries.others(&upstream);
     assert!(canaries.secrets.len() >= 30, "{}", canaries.secrets.len());
     let (_process, _greeting, address) = canaries.serve().await;
     // No connection outlives its request: the service closes those that are idle for seconds.
@@ -190,11 +227,46 @@ async fn thirty_secrets_are_in_no_log_no_answer_and_nothing_that_operators_are_s
         }
     }
     assert!(answered >= SERVERS.len(), "the servers were never reached: {answered}");
-    for path in ["/metrics", "/readyz", "/admin/providers"] {
+    for path in ["/metrics", "/readyz", "/openapi.json", "/asyncapi.json", "/v1/models", "/nowhere"]
+    {
         canaries.look(path, &get(path).await);
     }
-    let told: Value = serde_json::from_str(&get("/admin/providers").await).unwrap();
+    let (admin, caller) = (canaries.secret_of("admin_key_file"), canaries.secret_of("key_env"));
+    // Operators and callers with the right key and with almost the right one, whole and bad reloads.
+    let mut let_in = 0;
+    for key in [admin.clone(), caller.clone(), format!("{admin}x"), format!("x{caller}")] {
+        for (method, path) in [
+            (Method::GET, "/admin/providers"),
+            (Method::POST, "/admin/reload"),
+            (Method::GET, "/v1/sessions"),
+            (Method::POST, "/llm_response/"),
+        ] {
+            let request = http.request(method, format!("http://{address}{path}")).bearer_auth(&key);
+            let answer = request.json(&json!({ "question": [] })).send().await.unwrap();
+            let_in += usize::from(answer.status() != 401);
+            canaries.look(path, &answer.text().await.unwrap());
+        }
+    }
+    // Two paths for the admin key and two for the caller's, whatever is answered there.
+    assert!((4..=6).contains(&let_in), "the keys are not the right ones: {let_in}");
+    let request = http.get(format!("http://{address}/admin/providers")).bearer_auth(&admin);
+    let told: Value =
+        serde_json::from_str(&request.send().await.unwrap().text().await.unwrap()).unwrap();
+    canaries.look("/admin/providers", &told.to_string());
     assert!(told.to_string().contains("last_error"), "{told}");
+    let bad = format!("{}\n[turn", canaries.profile);
+    fs::write(canaries.folder.path().join("config/local.toml"), bad).unwrap();
+    let request = http.post(format!("http://{address}/admin/reload")).bearer_auth(&admin);
+    let refused = request.send().await.unwrap();
+    assert_eq!(refused.status(), 422);
+    canaries.look("a refused reload", &refused.text().await.unwrap());
+    fs::write(canaries.folder.path().join("config/local.toml"), &canaries.profile).unwrap();
+    upstream.set_plan(Plan::failing("status-500".parse().unwrap()));
+    for arguments in [&["--port", "0"][..], &["--port", "0", "--no-calls", "--json"]] {
+        let shown = text(canaries.command("doctor").args(arguments).output().await.unwrap());
+        assert!(names.iter().all(|name| shown.contains(name.as_str())), "{shown}");
+        canaries.look("anima doctor", &shown);
+    }
     let port = address.rsplit(':').next().unwrap();
     for arguments in [&["--once"][..], &["--json"]] {
         let mut command = canaries.command("providers");
@@ -214,4 +286,8 @@ async fn thirty_secrets_are_in_no_log_no_answer_and_nothing_that_operators_are_s
     let sent = format!("{:?}", upstream.recorded());
     let sent = canaries.secrets.iter().filter(|secret| sent.contains(secret.as_str())).count();
     assert!(sent >= 20, "{sent}");
+    let count = canaries.secrets.len();
+    let counted =
+        format!("{count} secrets, {sent} of them sent to servers, {} KiB of log", log.len() >> 10);
+    row.tell(counted, format!("0 of {count} seen"), true);
 }

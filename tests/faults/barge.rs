@@ -12,6 +12,7 @@ use crate::{
     book,
     count::{Count, Table},
     dice::Dice,
+    row::Row,
     service::{House, Service},
     size::Size,
     socket::{Socket, is_end, say},
@@ -22,6 +23,7 @@ use crate::{
 async fn what_was_heard_at_a_barge_in_is_what_the_next_prompt_shows() {
     let size = Size::read();
     let mut table = Table::new("Barge-ins at random instants", size);
+    let row = Row::of(2, "barge-ins at random instants");
     let (people, each) = (size.of(4, 20), size.of(5, 25));
     let house = House::new(Store::Embedded, 1000);
     let service = Arc::new(house.start().await);
@@ -50,6 +52,9 @@ async fn what_was_heard_at_a_barge_in_is_what_the_next_prompt_shows() {
     table.counted("where nothing was heard", counts.nothing.get());
     table.must_be(people * each, "prompts compared with what was heard", counts.prompts.get());
     table.never("other than the rule, the prompt or the history", &wrong);
+    let counted = format!("{} barge-ins", counts.barge_ins.get());
+    let result = format!("{} not as heard in prompt or history", wrong.len());
+    row.tell(counted, result, table.holds());
     table.end();
 }
 

@@ -28,6 +28,11 @@ first_ms = 20
 every_ms = 15
 
 [[answers]]
+asks = ["paced"]
+says = "请等一等{said}。现在好了。"
+first_ms = 400
+
+[[answers]]
 asks = ["stuck"]
 says = "这个问题{said}需要很久。我一个字一个字地说。你可以先去喝茶。回来的时候我也许说完了。也许还没有。"
 characters = 1
@@ -35,7 +40,8 @@ every_ms = 50
 "#;
 
 /// The kinds of question, and the parts of a playbook's line around the question's words.
-const ANSWERS: [(&str, &str, &str); 4] = [
+const ANSWERS: [(&str, &str, &str); 5] = [
+    ("paced", "请等一等", "。现在好了。"),
     ("quick", "好的，这是对", "的回答。"),
     ("slow", "好的，你说的是", "。我听见了，而且记住了。我们接着聊吧。"),
     (

@@ -69,6 +69,11 @@ impl Table {
         }
     }
 
+    /// Whether everything was as it must be so far.
+    pub(crate) fn holds(&self) -> bool {
+        self.broken.is_empty()
+    }
+
     /// Prints the table; what is not as it must be fails the test.
     pub(crate) fn end(mut self) {
         let seconds = format!("{:.1}", self.begun.elapsed().as_secs_f64());

@@ -11,6 +11,7 @@ use tokio::{
 use crate::{
     count::Table,
     ledger::{Broken, Ledger},
+    row::Row,
     service::{House, PATIENCE, Service},
     size::Size,
     speaker::{Counts, Speaker},
@@ -53,12 +54,15 @@ async fn run(store: Store, victim: Victim) {
         Victim::Store => format!("Kills of {} during turns", store.name()),
     };
     let table = Table::new(&whose, size);
-    let kills = size.of(2, 10);
-    let mut run = Run::begin(store, size.of(60, 1000), size.of(6, 40), size).await;
+    let row = Row::of(1, whose);
+    // A service that has to leave what it was answering to itself for a while takes longer.
+    let main = store.is_its_own() || victim == Victim::Store;
+    let (kills, wanted) = (size.of(2, if main { 20 } else { 10 }), if main { 5000 } else { 1000 });
+    let mut run = Run::begin(store, size.of(60, wanted), size.of(6, 60), size).await;
     for kill in 1..=kills {
         run.kill(victim, kill, kills).await;
     }
-    run.end(table, kills).await;
+    run.end(table, row, kills).await;
 }
 
 /// People who talk to a service that is killed now and then.
@@ -102,9 +106,9 @@ impl Run {
         match victim {
             Victim::Service => self.restart().await,
             Victim::Store => {
-                self.house.store.kill();
+                self.house.store.parts().0.kill();
                 sleep(dice.time(500)).await;
-                self.house.store.restart();
+                self.house.store.parts().0.restart();
                 // Nobody has lost the connection, so everybody is heard out.
                 sleep(dice.time(500)).await;
                 hurry.send_replace(true);
@@ -127,7 +131,7 @@ impl Run {
     }
 
     /// Lets everybody finish, kills the service once more, and tells the counts.
-    async fn end(mut self, mut table: Table, kills: usize) {
+    async fn end(mut self, mut table: Table, row: Row, kills: usize) {
         let (hurry, stop) = watch::channel(false);
         let lives = talk(self.speakers.drain(..), self.service.address, &stop);
         reach(&self.counts, self.wanted).await;
@@ -154,15 +158,31 @@ impl Run {
             table.must_be(0, "refused or failed", refused + failed);
         }
         let open = |ledger: &Ledger| ledger.open_ends().len();
-        table.must_be(0, "accepted without an end", sum(open));
+        let (accepted, without_end) = (self.counts.accepted.get(), sum(open));
+        table.must_be(0, "accepted without an end", without_end);
+        let (told, silent) = (self.counts.notices.get(), self.counts.silent.get());
+        table.counted("clients that came back to other events, and were told so", told);
+        table.must_be(0, "clients that were not", silent);
         table.must_be(kept, "exchanges kept", self.counts.accepted.get());
-        tell(&mut table, ledgers);
+        let result = tell(&mut table, ledgers);
+        row.turns(accepted, without_end).tell(
+            format!("{kills} kills, {} turns hit by them, {accepted} accepted", self.hit),
+            result,
+            table.holds(),
+        );
+        if told > 0 {
+            Row::of(3, "clients that come back to a service that was started again").tell(
+                format!("{told} times"),
+                format!("{told} told so, {silent} not"),
+                table.holds(),
+            );
+        }
         table.end();
     }
 }
 
-/// Tells what must not have happened.
-pub(crate) fn tell(table: &mut Table, ledgers: Vec<Ledger>) {
+/// Tells what must not have happened; gives the short form of it.
+pub(crate) fn tell(table: &mut Table, ledgers: Vec<Ledger>) -> String {
     let mut all = Broken::default();
     for Ledger { broken, .. } in ledgers {
         all.lost.extend(broken.lost);
@@ -176,9 +196,11 @@ pub(crate) fn tell(table: &mut Table, ledgers: Vec<Ledger>) {
     table.never("reordered or moved", &all.reordered);
     table.never("other words or answer than the client was told", &all.changed);
     table.never("ended twice, or not in order", &all.told_wrongly);
+    let (lost, doubled, reordered) = (all.lost.len(), all.doubled.len(), all.reordered.len());
+    format!("{lost} lost, {doubled} doubled, {reordered} reordered")
 }
 
-fn talk(
+pub(crate) fn talk(
     speakers: impl Iterator<Item = Speaker>,
     address: SocketAddr,
     stop: &watch::Receiver<bool>,

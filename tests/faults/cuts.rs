@@ -13,6 +13,7 @@ use crate::{
     dice::Dice,
     ledger::Ledger,
     proxy::{Cut, Passed, Proxy},
+    row::Row,
     service::{House, Service},
     size::Size,
     socket::{Socket, say},
@@ -46,7 +47,8 @@ mod needs_redis {
 async fn run(store: Store) {
     let size = Size::read();
     let mut table = Table::new(&format!("Connections cut at random bytes, {}", store.name()), size);
-    let (people, each) = (size.of(5, 20), size.of(6, 25));
+    let row = Row::of(2, format!("connections cut at random bytes, {}", store.name()));
+    let (people, each) = (size.of(5, 40), size.of(6, 25));
     let house = House::new(store, 1000);
     let service = Arc::new(house.start().await);
     let sessions = service.sessions(people + 1).await;
@@ -85,7 +87,19 @@ async fn run(store: Store) {
     for outcome in ["interrupted", "failed", "length", "filtered"] {
         table.must_be(0, &format!("answers that ended {outcome}"), service.ends(outcome).await);
     }
-    tell(&mut table, clients.into_iter().map(|client| client.ledger).collect());
+    let open = clients.iter().map(|client| client.ledger.open_ends().len()).sum();
+    let result = tell(&mut table, clients.into_iter().map(|client| client.ledger).collect());
+    let counted = format!(
+        "{turns} turns, {} of {} connections cut, {} sent twice at once",
+        counts.cut.get(),
+        counts.connections.get(),
+        counts.twice.get()
+    );
+    row.turns(turns, open).tell(
+        counted,
+        result + "; one answer of the provider each",
+        table.holds(),
+    );
     table.end();
 }
 

@@ -2,7 +2,7 @@
 //! and what it promised is counted.
 //!
 //! Each test brings a ledger of what clients were told and compares it with what the service kept.
-//! `cargo test` runs a small size of each; `make faults` runs the full size and prints the counts.
+//! `cargo test` runs a small size of each; `make test-faults` runs the full size and prints the counts.
 //! `ANIMA_FAULTS_SEED` repeats a run.
 #![expect(
     clippy::unwrap_used,
@@ -18,8 +18,14 @@ mod crash;
 mod cuts;
 mod dice;
 mod ledger;
+mod outage;
+mod overload;
 mod proxy;
+mod relay;
+mod reloads;
 mod resume;
+#[path = "../verdict/row.rs"]
+mod row;
 mod service;
 mod size;
 mod socket;

@@ -13,6 +13,7 @@ use crate::{
     count::Table,
     dice::Dice,
     proxy::{Cut, Proxy},
+    row::Row,
     service::{House, Service},
     size::Size,
     socket::{Socket, is_end},
@@ -23,7 +24,8 @@ use crate::{
 async fn what_a_client_resumes_is_what_an_uncut_observer_saw() {
     let size = Size::read();
     let mut table = Table::new("Resumes after cuts at random instants", size);
-    let (people, resumes) = (size.of(3, 20), size.of(4, 10));
+    let row = Row::of(3, "connections cut while others watch");
+    let (people, resumes) = (size.of(3, 20), size.of(4, 25));
     let house = House::new(Store::Embedded, 1000);
     let service = Arc::new(house.start().await);
     let sessions = service.sessions(people).await.into_iter().enumerate();
@@ -52,6 +54,9 @@ async fn what_a_client_resumes_is_what_an_uncut_observer_saw() {
         }
     }
     table.never("doubled, missing or other frames than the observer's", &differences);
+    let counted = format!("{} resumes after cuts", sum(|followed| followed.resumes));
+    let result = format!("{} doubled, missing or other frames", differences.len());
+    row.tell(counted, result, table.holds());
     table.end();
 }
 

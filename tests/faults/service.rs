@@ -67,6 +67,16 @@ impl House {
         Self { folder, store }
     }
 
+    /// Where a file of the configuration is; `faults.toml` is the profile.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
     /// Starts the service on what an earlier one left behind.
     pub(crate) async fn start(&self) -> Service {
         let log = OpenOptions::new().create(true).append(true).open(self.log()).unwrap();
@@ -120,7 +130,7 @@ impl Service {
         timeout(PATIENCE, self.process.wait()).await.expect("it does not end").unwrap().success()
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
@@ -149,6 +159,32 @@ impl Service {
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// Sends JSON and gives the status, the seconds of `Retry-After` and the answer.
+    pub(crate) async fn call(&self, path: &str, body: &Value) -> (u16, Option<u64>, Value) {
+        let response = http().post(self.url(path)).json(body).send().await.unwrap();
+        let wait = response.headers().get("retry-after");
+        let wait = wait.and_then(|wait| wait.to_str().ok()?.parse().ok());
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
+        (status, wait, serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text)))
+    }
+
+    /// The JSON at a path.
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        let response = http().get(self.url(path)).send().await.unwrap();
+        serde_json::from_str(&response.text().await.unwrap()).unwrap()
+    }
+
+    /// The status of what is got from a path.
+    pub(crate) async fn status(&self, path: &str) -> u16 {
+        http().get(self.url(path)).send().await.unwrap().status().as_u16()
+    }
+
+    /// Whether it runs.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_none()
+    }
+
     /// Sends JSON to a session, and gives the answer.
     pub(crate) async fn post(&self, session: &str, what: &str, body: &Value) -> Value {
         let url = self.url(&format!("/v1/sessions/{session}/{what}"));
@@ -158,14 +194,18 @@ impl Service {
 
     /// How many turns ended in each way since it started.
     pub(crate) async fn ends(&self, outcome: &str) -> usize {
+        self.metric(&format!("anima_turns_total{{outcome=\"{outcome}\"}}")).await
+    }
+
+    /// A number of its metrics; 0 when that is not there yet.
+    pub(crate) async fn metric(&self, name: &str) -> usize {
         let metrics = http().get(self.url("/metrics")).send().await.unwrap().text().await.unwrap();
-        let name = format!("anima_turns_total{{outcome=\"{outcome}\"}} ");
-        let line = metrics.lines().find_map(|line| line.strip_prefix(&name));
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.map_or(0, |number| number.parse().unwrap())
     }
 }
 
-fn http() -> &'static reqwest::Client {
+pub(crate) fn http() -> &'static reqwest::Client {
     static HTTP: LazyLock<reqwest::Client> = LazyLock::new(|| {
         // Services come and go: no connection outlives its request.
         let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0);

@@ -1,4 +1,4 @@
-//! How much is done: a little with every `cargo test`, all of it with `make faults`.
+//! How much is done: a little with every `cargo test`, all of it with `make test-faults`.
 
 use std::{
     env,

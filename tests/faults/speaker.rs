@@ -28,6 +28,10 @@ pub(crate) struct Counts {
     pub(crate) refused: Count,
     /// Turns that failed, and were sent again.
     pub(crate) failed: Count,
+    /// Clients that came back to other events than they knew and were told so.
+    pub(crate) notices: Count,
+    /// Clients that were not told.
+    pub(crate) silent: Count,
 }
 
 /// Somebody in a session of his own.
@@ -68,8 +72,12 @@ impl Speaker {
         assert_eq!(welcome["session"], json!(self.session));
         let epoch = welcome["epoch"].as_str().unwrap().to_owned();
         // A service that was started again has lost its events, and says so.
-        let same = self.epoch.replace(epoch.clone()) == Some(epoch);
-        assert_eq!(welcome["resumed"], json!(same), "{welcome}");
+        let before = self.epoch.replace(epoch.clone());
+        let other = before.as_ref().is_some_and(|before| *before != epoch);
+        let resumed = welcome["resumed"] == true;
+        self.counts.notices.add(usize::from(other && !resumed));
+        self.counts.silent.add(usize::from(other && resumed));
+        assert!(resumed || before != Some(epoch), "{welcome}");
         Some(socket)
     }
 

@@ -4,27 +4,37 @@
 #[expect(dead_code, reason = "other tests do more with a server than these")]
 mod server;
 
-use server::RedisServer;
+pub(crate) use server::RedisServer;
+
+use crate::relay::Relay;
 
 /// A store.
 pub(crate) enum Store {
     /// The file in the service's data folder.
     Embedded,
-    /// A Redis of the test's own, which writes everything to disk before it answers.
-    Redis(Box<RedisServer>),
+    /// A Redis of the test's own, which writes everything to disk before it answers, and the way to it
+    /// where that can be made bad.
+    Redis(Box<RedisServer>, Option<Relay>),
 }
 
 impl Store {
     /// A Redis that was just started.
     pub(crate) fn redis() -> Self {
         let durable = ["--appendonly", "yes", "--appendfsync", "always"];
-        Self::Redis(Box::new(RedisServer::start(&durable)))
+        Self::Redis(Box::new(RedisServer::start(&durable)), None)
+    }
+
+    /// The same behind a way that can be made bad.
+    pub(crate) async fn far_redis() -> Self {
+        let Self::Redis(server, _) = Self::redis() else { unreachable!() };
+        let relay = Relay::before(server.address()).await;
+        Self::Redis(server, Some(relay))
     }
 
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Embedded => "embedded store",
-            Self::Redis(_) => "Redis",
+            Self::Redis(..) => "Redis",
         }
     }
 
@@ -38,27 +48,23 @@ impl Store {
     pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::Embedded => Vec::new(),
-            Self::Redis(server) => vec![
-                ("ANIMA__HISTORY__STORE", "redis".to_owned()),
-                ("ANIMA__HISTORY__REDIS__URL", server.url()),
-                // What a killed service was answering is left to it for so long.
-                ("ANIMA__HISTORY__REDIS__LEASE_MS", "1000".to_owned()),
-            ],
+            Self::Redis(server, relay) => {
+                let address = relay.as_ref().map_or(server.address(), |relay| relay.address);
+                vec![
+                    ("ANIMA__HISTORY__STORE", "redis".to_owned()),
+                    ("ANIMA__HISTORY__REDIS__URL", format!("redis://{address}")),
+                    // What a killed service was answering is left to it for so long.
+                    ("ANIMA__HISTORY__REDIS__LEASE_MS", "1000".to_owned()),
+                ]
+            }
         }
     }
 
-    /// Kills the server of the store.
-    pub(crate) fn kill(&mut self) {
+    /// The server of the store, and the way to it.
+    pub(crate) fn parts(&mut self) -> (&mut RedisServer, Option<&Relay>) {
         match self {
             Self::Embedded => panic!("it has no server of its own"),
-            Self::Redis(server) => server.kill(),
-        }
-    }
-
-    /// Starts it again with what it has on disk.
-    pub(crate) fn restart(&mut self) {
-        if let Self::Redis(server) = self {
-            server.restart();
+            Self::Redis(server, relay) => (server, relay.as_ref()),
         }
     }
 }

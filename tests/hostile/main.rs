@@ -19,5 +19,9 @@ mod http;
 mod memory;
 mod overload;
 mod process;
+#[path = "../verdict/row.rs"]
+#[expect(dead_code, reason = "other tests count turns, too")]
+mod row;
+mod silence;
 mod slow;
 mod socket;
