@@ -26,7 +26,7 @@ fn rounds() -> usize {
 
 /// What one of them cost at most.
 fn told(most: u64) -> String {
-    format!("at most {most} KiB more (4096 KiB), closed with 1009 or 413")
+    format!("at most {most} KiB more (4096 KiB)")
 }
 
 /// Sends `SENT` bytes after `start`, as far as the service takes them, and gives the growth of the

@@ -44,7 +44,9 @@ pub(super) struct Driver {
     standing: watch::Sender<Standing>,
     /// Whether the server has answered to the first question, or failed to.
     is_asked: bool,
-    /// How long an avatar may be out of reach before it is let go.
+    /// Since when the avatar is out of reach, if it is.
+    lost_since: Option<Instant>,
+    /// How long it may be before it is let go.
     patience: Duration,
 }
 
@@ -83,6 +85,7 @@ impl Driver {
             telling: None,
             standing,
             is_asked: false,
+            lost_since: None,
             patience,
         };
         (driver, seen)
@@ -96,7 +99,7 @@ impl Driver {
             let skipped = self.mouth.begin();
             self.assume(skipped);
             self.tell();
-            if self.mouth.answered() + self.patience < Instant::now() {
+            if self.is_out_of_reach_for_too_long() {
                 warn!("An avatar of LiveTalking was out of reach for too long and is let go");
                 return;
             }
@@ -115,6 +118,18 @@ impl Driver {
         if mouth.is_open() {
             mouth.leave().await;
         }
+    }
+
+    fn is_out_of_reach_for_too_long(&mut self) -> bool {
+        if self.is_reachable() {
+            self.lost_since = None;
+            return false;
+        }
+        self.lost_since.get_or_insert_with(Instant::now).elapsed() > self.patience
+    }
+
+    fn is_reachable(&self) -> bool {
+        self.mouth.is_well() && !self.ears.is_unreachable()
     }
 
     /// Takes what has happened in the session.
@@ -222,12 +237,8 @@ impl Driver {
 
     fn take_noise(&mut self, noise: Noise) {
         match noise {
-            Noise::Opened => {
-                self.is_asked = true;
-                self.mouth.note_answer();
-            }
+            Noise::Opened => self.is_asked = true,
             Noise::Played(played) => {
-                self.mouth.note_answer();
                 let heard = self.mouth.played(&played);
                 self.heard = heard.or(self.heard.take());
             }
@@ -244,7 +255,7 @@ impl Driver {
 
     /// Says how the avatar stands, once that is known.
     fn report(&mut self) {
-        let reachable = self.mouth.is_well() && !self.ears.is_unreachable();
+        let reachable = self.is_reachable();
         let now = Standing::Driven { reachable, acknowledges: self.ears.is_open() };
         let is_asked = self.is_asked;
         self.standing.send_if_modified(|standing| {

@@ -20,7 +20,7 @@ use crate::turn::{Sentence, TurnId};
 const PAUSE: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(10)];
 /// Calls that fail one after the other before what is waiting is not said.
 const TRIES: u32 = 3;
-/// How long nothing is asked of a server before it is asked whether the avatar is there.
+/// How long nothing is asked of a server that is well before it is asked whether the avatar is there.
 const PROBE: Duration = Duration::from_secs(30);
 
 /// A call under way.
@@ -41,8 +41,6 @@ pub(super) struct Mouth {
     rests_until: Option<Instant>,
     /// When the last call ended.
     called: Instant,
-    /// When the server last did as it was asked.
-    answered: Instant,
 }
 
 /// A call under way that is no interruption.
@@ -86,23 +84,12 @@ impl Mouth {
             is_told: false,
             rests_until: None,
             called: now,
-            answered: now,
         }
     }
 
     /// Whether the server did as it was last asked.
     pub(super) fn is_well(&self) -> bool {
         self.failures == 0 && self.hush.failures == 0
-    }
-
-    /// When the server last did as it was asked.
-    pub(super) fn answered(&self) -> Instant {
-        self.answered
-    }
-
-    /// The server has done something that it was asked for.
-    pub(super) fn note_answer(&mut self) {
-        self.answered = Instant::now();
     }
 
     /// Whether the avatar may be saying something.
@@ -163,7 +150,7 @@ impl Mouth {
             let number = Some(line.number);
             let answer = Box::pin(async move { renderer.say(&avatar, &line).await });
             self.call = Some(Call { line: number, is_void: false, answer });
-        } else if now >= self.called + PROBE {
+        } else if now >= self.probes_at() {
             let answer = Box::pin(async move { renderer.probe(&avatar).await });
             self.call = Some(Call { line: None, is_void: false, answer });
         }
@@ -203,8 +190,15 @@ impl Mouth {
         let hush = self.hush.due.filter(|_| self.hush.call.is_none());
         let rest = self.rests_until.filter(|until| *until > now);
         let is_busy = self.call.is_some() || self.hush.call.is_some() || hush.is_some();
-        let probe = (!is_busy && rest.is_none()).then(|| self.called + PROBE);
+        let probe = (!is_busy && rest.is_none()).then(|| self.probes_at());
         [hush, rest, probe].into_iter().flatten().min()
+    }
+
+    /// When the server is asked whether the avatar is there, if nothing else is asked of it: soon, where
+    /// something has failed.
+    fn probes_at(&self) -> Instant {
+        let failures = self.failures.max(self.hush.failures);
+        self.called + if failures == 0 { PROBE } else { pause(failures) }
     }
 
     /// Takes what has come of waiting. `is_heard` says whether somebody listens to the avatar.
@@ -223,7 +217,6 @@ impl Mouth {
         self.hush.call = None;
         self.called = Instant::now();
         let Err(error) = answer else {
-            self.hush.failures = 0;
             self.do_well();
             return Ok(());
         };
@@ -267,11 +260,10 @@ impl Mouth {
     }
 
     fn do_well(&mut self) {
-        self.answered = Instant::now();
         if std::mem::take(&mut self.is_told) {
             info!("An avatar of LiveTalking does as it is told again");
         }
-        (self.failures, self.rests_until) = (0, None);
+        (self.failures, self.hush.failures, self.rests_until) = (0, 0, None);
     }
 
     /// Says what is wrong, once until it is right again.

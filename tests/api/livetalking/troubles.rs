@@ -121,6 +121,9 @@ async fn an_avatar_that_is_gone_is_let_go_after_a_while() {
     let settings = stage.settings_with(&json!({ "gone_ms": 700 }));
     let app = TestApp::start_with(vec![answering("far", ANSWER)], settings).await;
     let (mut client, session) = spoken(&app).await;
+    // One that is well and has nothing to say stays.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    stands(&app, &session, "acknowledges", true).await;
     // The page is closed: what is open to it stays open and tells nothing.
     stage.be(Mood::Empty);
     client.ask("one", "如何应对压力").await.finished("complete");
