@@ -51,7 +51,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// How often a silent client is asked whether it is there.
 const HEARTBEAT: Duration = Duration::from_secs(20);
 /// How long a client may be silent.
-const SILENCE: Duration = Duration::from_secs(50);
+const SILENCE: Duration = Duration::from_secs(30);
 /// Pings answered in a second; more end the connection.
 const PINGS_PER_SECOND: u32 = 20;
 
