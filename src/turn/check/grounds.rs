@@ -7,7 +7,13 @@ use std::{
 
 use anima_check::{Evidence, Lexical, Passage, Sentence, Verdict};
 
-use super::{super::knowledge, Rule};
+use super::{
+    super::{
+        emotion::{EmotionFilter, Marked},
+        knowledge,
+    },
+    Rule,
+};
 
 /// The comparison of words, with the weights that ship. A build whose tests pass has them.
 static LEXICAL: LazyLock<Option<Lexical>> = LazyLock::new(|| Lexical::shipped().ok());
@@ -59,10 +65,33 @@ impl Grounds {
     }
 
     /// Compares a sentence with the evidence; `None` when the check itself fails.
+    ///
+    /// Places are counted in the trimmed sentence.
     pub(super) fn look(&self, text: &str) -> Option<Verdict> {
-        let sentence = Sentence::spoken(text.trim(), &self.question);
-        with_lexical(|lexical| lexical.check(&sentence, &self.evidence))
+        let text = text.trim();
+        let words = without_tags(text);
+        let sentence = Sentence::spoken(words, &self.question);
+        let mut verdict = with_lexical(|lexical| lexical.check(&sentence, &self.evidence))?;
+        let before = text.len() - words.len();
+        for reason in &mut verdict.reasons {
+            reason.span = reason.span.start + before..reason.span.end + before;
+        }
+        Some(verdict)
     }
+}
+
+/// A sentence without the tags of an emotion that it begins with, as one that is passed on as the model
+/// wrote it may.
+fn without_tags(text: &str) -> &str {
+    let mut filter = EmotionFilter::new();
+    let mut marked = filter.push(text);
+    marked.extend(filter.finish());
+    let text_of = |marked| match marked {
+        Marked::Text(text) => Some(text),
+        Marked::Emotion(_) | Marked::Action(_) => None,
+    };
+    let words: String = marked.into_iter().filter_map(text_of).collect();
+    if text.ends_with(&words) { &text[text.len() - words.len()..] } else { text }
 }
 
 /// Compares words; `None` when that fails, which is counted. A fault in it costs a verdict, never a
@@ -109,6 +138,25 @@ mod tests {
         let first = passage("好".repeat(SHOWN / 3 - 1));
         let shown = shown(&[first.clone(), passage("好的".to_owned()), passage("x".to_owned())]);
         assert_eq!(shown, [first, passage("好".to_owned())]);
+    }
+
+    #[test]
+    fn a_tag_that_a_sentence_begins_with_is_no_word_of_it() {
+        let passage =
+            knowledge::Passage { source: "a".to_owned(), text: "门票每人40元。".to_owned() };
+        let grounds = Grounds::new(Rule::default(), "", vec![passage], true);
+        let plain = grounds.look("门票每人80元。").unwrap();
+        let tagged = grounds.look(" [calm]门票每人80元。").unwrap();
+        assert_eq!((tagged.status, tagged.probability), (plain.status, plain.probability));
+        let places = |verdict: &Verdict, by: usize| -> Vec<_> {
+            verdict.reasons.iter().map(|it| it.span.start + by..it.span.end + by).collect()
+        };
+        assert_eq!(places(&tagged, 0), places(&plain, "[calm]".len()));
+        assert!(!tagged.reasons.is_empty());
+        for text in ["[1]门票", "门票[calm]每人", "", "[calm]"] {
+            let words = without_tags(text);
+            assert_eq!(words, if text == "[calm]" { "" } else { text });
+        }
     }
 
     #[test]
