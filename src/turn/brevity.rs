@@ -147,6 +147,9 @@ mod tests {
         assert_eq!(kept(8, &["一二三，四五六，七八九。"]), ("一二三，四五六，".to_owned(), true));
         assert_eq!(kept(8, &["一二三四五六七八九。"]), ("一二三四五六七".to_owned(), true));
         assert_eq!(kept(4, &["one two three four five."]), ("one two three".to_owned(), true));
+        // One word to Unicode, several units to a listener.
+        assert_eq!(kept(2, &["0，0"]), ("0".to_owned(), true));
+        assert_eq!(kept(3, &["カタカナ"]), ("カタ".to_owned(), true));
         assert_eq!(kept(5, &["one two, three four five."]), ("one two, ".to_owned(), true));
         assert_eq!(kept(3, &["1,000,000 people live here"]), ("1,000,000 people".to_owned(), true));
         assert_eq!(kept(1, &["一二三。"]), (String::new(), true));

@@ -84,6 +84,13 @@ pub(in crate::turn) fn words_within(text: &str, units: u32) -> &str {
     for (place, word) in text.split_word_bound_indices() {
         let end = place + word.len();
         if count_units(&text[..end]) > units {
+            // What Unicode takes for one word may be several units, such as "0，0" or katakana.
+            let fits = |offset: &usize| count_units(&text[..place + offset]) <= units;
+            let offset = word.char_indices().map(|(offset, _)| offset).rfind(fits).unwrap_or(0);
+            let start = word[..offset].trim_end_matches(|mark: char| !mark.is_alphanumeric());
+            if count_units(start) > 0 {
+                kept = place + start.len();
+            }
             break;
         }
         if count_units(word) > 0 {
