@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
+use tracing::warn;
 
 use super::clock::Clock;
 use super::fault::{Failure, Fault};
@@ -53,7 +54,12 @@ impl Slot {
             while !forget_unused(&database, clock, ttl).map_err(damaged)? {}
             Ok(())
         }));
-        prepared.unwrap_or_else(|_| Err(damaged(Failure::missing("sense in its pages"))))?;
+        let prepared =
+            prepared.unwrap_or_else(|_| Err(damaged(Failure::missing("sense in its pages"))));
+        if let Err(fault) = prepared {
+            let_go(database);
+            return Err(fault);
+        }
         Ok(Self { opener, database: ArcSwapOption::from_pointee(database) })
     }
 
@@ -76,6 +82,7 @@ impl Slot {
             while Arc::strong_count(&database) > 1 && Instant::now() < deadline {
                 thread::park_timeout(Duration::from_millis(1));
             }
+            let_go(database);
         }
     }
 
@@ -87,6 +94,13 @@ impl Slot {
         tidy(&database, fence)?;
         self.database.store(Some(Arc::new(database)));
         Ok(())
+    }
+}
+
+/// Closes a database. One whose file is damaged may panic as it tidies up, and that ends nothing here.
+fn let_go(database: impl Sized) {
+    if catch_unwind(AssertUnwindSafe(|| drop(database))).is_err() {
+        warn!("The file of the history is damaged, and could not be closed as it should");
     }
 }
 
