@@ -56,7 +56,7 @@ async fn an_answer_that_is_passed_through_is_annotated_when_that_is_asked_for_an
     let texts: String = verdicts.iter().map(|told| told["text"].as_str().unwrap()).collect();
     assert_eq!(texts, ANSWER);
     assert_eq!(verdicts[0]["sources"], json!(["caller:1"]));
-    assert_eq!(verdicts[1]["correction"]["text"], "[joy]门票每人40元。");
+    assert_eq!(verdicts[1]["correction"]["text"], "门票每人40元。");
     assert!(verdicts.iter().all(|verdict| verdict["action"] == "none"));
     // Streamed, the text is as quick as ever, and the report is in the last chunk.
     let (chunks, done) = chunks(&app, &asked).await;
