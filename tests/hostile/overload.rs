@@ -96,6 +96,12 @@ fn connections_beyond_the_limit_get_503_and_probes_are_answered() {
         })
         .collect();
     eventually(Duration::from_secs(5), "they are there", || process.connections() >= 20);
+    // A connection is there a moment before its place is taken.
+    eventually(Duration::from_secs(5), "every place is taken", || {
+        let mut stream = process.connect();
+        let answer = exchange(&mut stream, head("/v1/sessions").as_bytes());
+        answer.is_some_and(|answer| answer.status == 503)
+    });
     for _ in 0..5 {
         let mut stream = process.connect();
         let refused = exchange(&mut stream, head("/v1/sessions").as_bytes()).expect("no answer");
