@@ -8,6 +8,7 @@
 #[cfg(test)]
 mod conformance;
 mod end;
+mod failure;
 mod handshake;
 
 use std::{
@@ -41,6 +42,7 @@ use super::{
 };
 use crate::{access::Allowance, session::CommandError};
 pub(super) use end::End;
+pub(super) use failure::Failure;
 
 /// How long a client may leave what is sent to it untaken.
 const WRITE_DEADLINE: Duration = Duration::from_secs(5);

@@ -11,7 +11,7 @@ use super::{
         error::HttpError,
         request,
         seat::Seat,
-        wire::{self, End, Happening, Wire},
+        wire::{self, End, Failure, Happening, Wire},
     },
     calls,
     frames::{self, Message},
@@ -20,7 +20,7 @@ use super::{
 use crate::{
     access::Caller,
     avatars::spoken_length,
-    session::{CommandError, Entry, Hello},
+    session::{Entry, Hello},
     turn::{EndReason, Sentence, Task, TurnEvent, TurnId},
 };
 
@@ -51,26 +51,6 @@ struct Told {
     turn: TurnId,
     /// Sentences so far.
     count: u32,
-}
-
-/// Why a message was not obeyed.
-enum Failure {
-    /// The socket ends.
-    End(End),
-    /// The client is told.
-    Refused(HttpError),
-}
-
-impl From<End> for Failure {
-    fn from(end: End) -> Self {
-        Self::End(end)
-    }
-}
-
-impl From<HttpError> for Failure {
-    fn from(error: HttpError) -> Self {
-        Self::Refused(error)
-    }
 }
 
 impl Talk {
@@ -235,6 +215,6 @@ impl Talk {
 /// Takes a place in the session of a person.
 async fn sit_down(house: &House, caller: &Caller, user: &User) -> Result<Seat, HttpError> {
     let session = house.directory.open(&user.session(caller.tenant())?);
-    let attached = session.attach(Hello { observes: true, ..Hello::default() }).await;
-    Ok(Seat::new(session, attached.map_err(|error: CommandError| HttpError::from(error))?))
+    let attached = session.attach(Hello { observes: true, ..Hello::default() }).await?;
+    Ok(Seat::new(session, attached))
 }

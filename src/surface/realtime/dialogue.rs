@@ -13,7 +13,7 @@ use super::{
     super::{
         House, Service,
         error::HttpError,
-        wire::{self, End, Happening, Wire},
+        wire::{self, End, Failure, Happening, Wire},
     },
     Whom,
     ask::Asked,
@@ -48,26 +48,6 @@ pub(super) struct Dialogue {
     told: u64,
     /// Whether the client knows that no sound is taken.
     refused_audio: bool,
-}
-
-/// Why an event was not obeyed.
-enum Failure {
-    /// The socket ends.
-    End(End),
-    /// The client is told.
-    Refused(HttpError),
-}
-
-impl From<End> for Failure {
-    fn from(end: End) -> Self {
-        Self::End(end)
-    }
-}
-
-impl From<HttpError> for Failure {
-    fn from(error: HttpError) -> Self {
-        Self::Refused(error)
-    }
 }
 
 impl Dialogue {

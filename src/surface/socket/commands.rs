@@ -6,14 +6,14 @@ use tracing::Instrument;
 use super::{Place, Socket, Wishes};
 use crate::{
     history::SessionSettings,
-    session::{CommandError, Hello, Replayed, Session},
+    session::{Hello, Replayed, Session},
     surface::{
         access::asker,
         error::HttpError,
         frames::{self, ClientFrame, HelloFields, Received},
         request::{Purpose, TurnFields},
         seat::Seat,
-        wire::End,
+        wire::{End, Failure},
     },
     telemetry::trace,
     turn::{TurnId, UserText},
@@ -164,32 +164,6 @@ impl Socket {
             place.seat.go_back(submitted.from);
         }
         Ok(None)
-    }
-}
-
-/// Why a frame was not obeyed.
-enum Failure {
-    /// The socket ends.
-    End(End),
-    /// The client is told.
-    Refused(HttpError),
-}
-
-impl From<End> for Failure {
-    fn from(end: End) -> Self {
-        Self::End(end)
-    }
-}
-
-impl From<HttpError> for Failure {
-    fn from(error: HttpError) -> Self {
-        Self::Refused(error)
-    }
-}
-
-impl From<CommandError> for Failure {
-    fn from(error: CommandError) -> Self {
-        Self::Refused(error.into())
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     super::{
         error::HttpError,
         request::{self, Purpose, TurnFields},
-        wire::End,
+        wire::{End, Failure},
     },
     histories::{self, Whose},
     talk::{Talk, error, no_group},
@@ -41,32 +41,6 @@ struct Picture {
 struct DisplayText {
     #[serde(default)]
     text: String,
-}
-
-/// Why a message was not obeyed.
-enum Failure {
-    /// The socket ends.
-    End(End),
-    /// The client is told.
-    Refused(HttpError),
-}
-
-impl From<End> for Failure {
-    fn from(end: End) -> Self {
-        Self::End(end)
-    }
-}
-
-impl From<HttpError> for Failure {
-    fn from(error: HttpError) -> Self {
-        Self::Refused(error)
-    }
-}
-
-impl From<CommandError> for Failure {
-    fn from(error: CommandError) -> Self {
-        Self::Refused(error.into())
-    }
 }
 
 impl Talk {
