@@ -14,7 +14,13 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{App, HttpServer, dev::Server, middleware::from_fn, web::Data};
+use actix_web::{
+    App, HttpServer,
+    body::MessageBody,
+    dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse},
+    middleware::from_fn,
+    web::{Data, ServiceConfig},
+};
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
@@ -144,28 +150,20 @@ impl Application {
         let fay = fay.map(serve).transpose()?;
         let house = Data::new(house);
         let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let mut server = HttpServer::new(move || {
-            App::new()
-                .app_data(house.clone())
-                .wrap(from_fn(surface::access::guard))
-                .wrap(from_fn(surface::origin::guard))
-                .wrap(from_fn(surface::panic_guard::guard))
-                .wrap(from_fn(connection::watch))
-                .configure(surface::routes)
-        })
-        .workers(workers)
-        .max_connections(acceptable.div_ceil(workers))
-        .on_connect({
-            let connections = connections.clone();
-            move |stream, data| connections.admit(stream, data)
-        })
-        // Without this a stream of small frames stalls for 40 ms at a time.
-        .tcp_nodelay(true)
-        .h1_write_buffer_size(connection::WRITE_BUFFER)
-        .h1_allow_half_closed(false)
-        .tls_handshake_timeout(TLS_HANDSHAKE)
-        .disable_signals()
-        .shutdown_timeout(LAST_REQUESTS_SECONDS);
+        let mut server = HttpServer::new(move || guarded(house.clone(), surface::routes))
+            .workers(workers)
+            .max_connections(acceptable.div_ceil(workers))
+            .on_connect({
+                let connections = connections.clone();
+                move |stream, data| connections.admit(stream, data)
+            })
+            // Without this a stream of small frames stalls for 40 ms at a time.
+            .tcp_nodelay(true)
+            .h1_write_buffer_size(connection::WRITE_BUFFER)
+            .h1_allow_half_closed(false)
+            .tls_handshake_timeout(TLS_HANDSHAKE)
+            .disable_signals()
+            .shutdown_timeout(LAST_REQUESTS_SECONDS);
         // It ends when the last connection and the server are gone.
         tokio::spawn(connections.sweep());
         for listener in listeners {
@@ -306,6 +304,28 @@ impl Ground {
         let doors = Doors::open(settings)?;
         Ok(Self { doors, prompts, store: open_store(settings)? })
     }
+}
+
+/// The application behind a listener: what every request passes, and then these routes.
+fn guarded(
+    house: Data<House>,
+    routes: fn(&mut ServiceConfig),
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = actix_web::Error,
+        InitError = (),
+    >,
+> {
+    App::new()
+        .app_data(house)
+        .wrap(from_fn(surface::access::guard))
+        .wrap(from_fn(surface::origin::guard))
+        .wrap(from_fn(surface::panic_guard::guard))
+        .wrap(from_fn(connection::watch))
+        .configure(routes)
 }
 
 fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn HistoryStore>> {

@@ -5,9 +5,9 @@ use std::{
     net::{SocketAddr, TcpListener},
 };
 
-use actix_web::{App, HttpServer, dev::Server, middleware::from_fn, web::Data};
+use actix_web::{HttpServer, dev::Server, web::Data};
 
-use super::LAST_REQUESTS_SECONDS;
+use super::{LAST_REQUESTS_SECONDS, guarded};
 use crate::surface::{
     self, House,
     connection::{self, Connections},
@@ -34,26 +34,18 @@ impl Fay {
         let address = listener.local_addr()?;
         let house = Data::new(house.at(address));
         let connections = connections.clone();
-        let server = HttpServer::new(move || {
-            App::new()
-                .app_data(house.clone())
-                .wrap(from_fn(surface::access::guard))
-                .wrap(from_fn(surface::origin::guard))
-                .wrap(from_fn(surface::panic_guard::guard))
-                .wrap(from_fn(connection::watch))
-                .configure(surface::fay::routes)
-        })
-        // A few avatars need no more.
-        .workers(1)
-        .max_connections(max_connections)
-        .on_connect(move |stream, data| connections.admit(stream, data))
-        .tcp_nodelay(true)
-        .h1_write_buffer_size(connection::WRITE_BUFFER)
-        .h1_allow_half_closed(false)
-        .disable_signals()
-        .shutdown_timeout(LAST_REQUESTS_SECONDS)
-        .listen(listener)?
-        .run();
+        let server = HttpServer::new(move || guarded(house.clone(), surface::fay::routes))
+            // A few avatars need no more.
+            .workers(1)
+            .max_connections(max_connections)
+            .on_connect(move |stream, data| connections.admit(stream, data))
+            .tcp_nodelay(true)
+            .h1_write_buffer_size(connection::WRITE_BUFFER)
+            .h1_allow_half_closed(false)
+            .disable_signals()
+            .shutdown_timeout(LAST_REQUESTS_SECONDS)
+            .listen(listener)?
+            .run();
         Ok(Self { address, server })
     }
 }
