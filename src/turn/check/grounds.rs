@@ -83,6 +83,10 @@ impl Grounds {
 /// A sentence without the tags of an emotion that it begins with, as one that is passed on as the model
 /// wrote it may.
 fn without_tags(text: &str) -> &str {
+    // What opens a tag; whatever a persona says has lost its tags, and is not read once more.
+    if !text.starts_with(['[', '【', '(', '（', '<']) {
+        return text;
+    }
     let mut filter = EmotionFilter::new();
     let mut marked = filter.push(text);
     marked.extend(filter.finish());
