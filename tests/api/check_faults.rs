@@ -4,7 +4,6 @@
 //! One turn of each with every `cargo test`; three hundred, and the table, with `make test-faults`.
 
 use std::{
-    env,
     io::Write,
     sync::Arc,
     time::{Duration, Instant},
@@ -23,6 +22,7 @@ use crate::{
     helpers::{PATIENCE, TestApp, once_each},
     providers::{answering, unavailable},
     remote::{plan, remote},
+    row::is_full,
 };
 
 /// What a judge does wrong.
@@ -49,10 +49,6 @@ const POLICIES: [&str; 5] = ["annotate", "hedge", "rewrite", "withhold", "correc
 
 /// How late a listener may be told, beyond the deadline.
 const SOON: Duration = Duration::from_millis(400);
-
-fn is_full() -> bool {
-    env::var_os("ANIMA_FAULTS").is_some_and(|size| size == "full")
-}
 
 /// 15 faults under 5 policies, four times: 300 turns.
 fn runs() -> usize {

@@ -4,7 +4,6 @@
 //! A few runs of each with every `cargo test`; fifty, and the table, with `make test-faults`.
 
 use std::{
-    env,
     io::Write,
     net::TcpListener,
     time::{Duration, Instant},
@@ -19,7 +18,7 @@ use crate::{
     helpers::{PATIENCE, TestApp, once_each},
     providers::{ANSWER, SENTENCES, answering},
     remote::{PIECES, plan, remote},
-    row::Row,
+    row::{Row, is_full},
 };
 
 /// What a server does before it has said a sentence.
@@ -67,10 +66,6 @@ const SOON: Duration = Duration::from_millis(500);
 
 /// Turns at a time.
 const AT_ONCE: usize = 5;
-
-fn is_full() -> bool {
-    env::var_os("ANIMA_FAULTS").is_some_and(|size| size == "full")
-}
 
 fn runs() -> usize {
     if is_full() { 50 } else { 2 }

@@ -28,6 +28,16 @@ async fn spoken(app: &TestApp) -> (Client, String) {
     (client, session)
 }
 
+/// The same, once it has been given an answer of which the avatar has played the first sentence.
+async fn one_sentence_played(app: &TestApp, stage: &Stage) -> (Client, String) {
+    let (mut client, session) = spoken(app).await;
+    client.ask("one", "如何应对压力").await;
+    stage.called(3).await;
+    stage.play_whole(SENTENCES[0]);
+    heard(app, &session, SENTENCES[0]).await;
+    (client, session)
+}
+
 #[tokio::test]
 async fn sentences_are_said_in_their_order_and_heard_as_far_as_they_are_played() {
     let stage = Stage::start();
@@ -90,11 +100,7 @@ async fn an_interruption_in_mid_sentence_silences_the_avatar_and_nothing_more_is
 async fn an_answer_that_has_finished_and_is_still_being_said_is_cut() {
     let stage = Stage::start();
     let app = TestApp::start_with(vec![answering("far", ANSWER)], stage.settings()).await;
-    let (mut client, session) = spoken(&app).await;
-    client.ask("one", "如何应对压力").await;
-    stage.called(3).await;
-    stage.play_whole(SENTENCES[0]);
-    heard(&app, &session, SENTENCES[0]).await;
+    let (mut client, session) = one_sentence_played(&app, &stage).await;
     let interrupt = format!("/v1/sessions/{session}/interrupt");
     let told = body(app.post(&interrupt, &json!({})).await, StatusCode::OK).await;
     assert_eq!(told["heard"], SENTENCES[0]);

@@ -5,7 +5,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::dice::Dice;
+use crate::{dice::Dice, row::is_full};
 
 /// The size of a run.
 #[derive(Debug, Clone, Copy)]
@@ -18,7 +18,7 @@ pub(crate) struct Size {
 impl Size {
     /// As `ANIMA_FAULTS` and `ANIMA_FAULTS_SEED` say.
     pub(crate) fn read() -> Self {
-        let full = env::var_os("ANIMA_FAULTS").is_some_and(|size| size == "full");
+        let full = is_full();
         let seed = env::var_os("ANIMA_FAULTS_SEED").map(|seed| {
             let seed = seed.to_str().and_then(|seed| seed.parse().ok());
             seed.expect("ANIMA_FAULTS_SEED is a whole number")

@@ -9,8 +9,8 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    process::{Process, eventually, is_full},
-    row::Row,
+    process::{Process, eventually},
+    row::{Row, is_full},
     socket::{Socket, TEXT, narrow},
 };
 

@@ -8,8 +8,8 @@ use std::{
 use serde_json::json;
 
 use crate::{
-    process::{Process, eventually, is_full},
-    row::Row,
+    process::{Process, eventually},
+    row::{Row, is_full},
     socket::{CLOSE, Socket, TEXT, header},
 };
 

@@ -213,11 +213,6 @@ fn keep(from: ChildStderr, mut log: fs::File) {
     });
 }
 
-/// Whether all of it is to be done, as `make test-faults` wants it.
-pub(crate) fn is_full() -> bool {
-    std::env::var_os("ANIMA_FAULTS").is_some_and(|size| size == "full")
-}
-
 /// Waits until something holds.
 pub(crate) fn eventually(patience: Duration, what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();

@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{
-    process::{Process, eventually, is_full},
-    row::Row,
+    process::{Process, eventually},
+    row::{Row, is_full},
     socket::Socket,
 };
 

@@ -3,6 +3,11 @@
 
 use std::{env, fmt::Display, fs::OpenOptions, io::Write};
 
+/// Whether everything is done, as `make test-faults` wants it, or a little, as every `cargo test` does.
+pub(crate) fn is_full() -> bool {
+    env::var_os("ANIMA_FAULTS").is_some_and(|size| size == "full")
+}
+
 /// What is said of a fault under one promise. A row that is dropped before it was told, since its test
 /// broke off, says that it is broken.
 pub(crate) struct Row {

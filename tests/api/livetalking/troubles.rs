@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use super::{
-    spoken,
+    one_sentence_played, spoken,
     stage::{AVATAR, Mood, Stage, attach, heard, path, stands},
 };
 use crate::{
@@ -88,11 +88,7 @@ async fn a_server_that_refuses_with_the_status_200_is_asked_again_and_then_left_
 async fn where_playback_is_not_told_what_is_sent_counts_as_heard() {
     let stage = Stage::start();
     let app = TestApp::start_with(vec![answering("far", ANSWER)], stage.settings()).await;
-    let (mut client, session) = spoken(&app).await;
-    client.ask("one", "如何应对压力").await;
-    stage.called(3).await;
-    stage.play_whole(SENTENCES[0]);
-    heard(&app, &session, SENTENCES[0]).await;
+    let (mut client, session) = one_sentence_played(&app, &stage).await;
     // In the middle of an answer.
     stage.silence();
     stands(&app, &session, "acknowledges", false).await;
